@@ -1,0 +1,608 @@
+//! Numbers with a shape.
+//!
+//! An [`Array`] is either one number, held in place, or a view of a shared [`Buffer`]: a shape, a stride for each
+//! axis (how far apart neighbours on that axis lie), and an offset. Reshaping, transposing, broadcasting and
+//! slicing change the view and leave the numbers where they are. Copies share; writing to a shared array copies
+//! first.
+
+use crate::{Buffer, Error, Float, Function, Result, Sink, map, map_into};
+use smallvec::{SmallVec, smallvec};
+use std::fmt;
+use std::sync::Arc;
+
+/// The lengths of an array's axes, first the slowest: `[rows, columns]`. Empty for a single number.
+pub type Shape = SmallVec<[usize; 4]>;
+
+/// An n-dimensional array of `f32` or `f64`. Cloning shares the numbers.
+#[derive(Clone)]
+pub struct Array<T>(Repr<T>);
+
+#[derive(Clone)]
+enum Repr<T> {
+    Scalar(T),
+    View(Arc<View<T>>),
+}
+
+/// One or more axes over a shared buffer.
+#[derive(Clone)]
+struct View<T> {
+    buffer: Arc<Buffer<T>>,
+    layout: Layout,
+    /// In row-major order without gaps: the numbers are one slice of the buffer.
+    contiguous: bool,
+}
+
+/// Where the elements of an array lie in its buffer: element `i` at `offset + Σ i[k]·strides[k]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layout {
+    /// The length of each axis.
+    pub shape: Shape,
+    /// The distance between neighbours on each axis: 0 where an axis is broadcast, negative where it runs backwards.
+    pub strides: SmallVec<[isize; 4]>,
+    /// The place of the first element.
+    pub offset: usize,
+}
+
+impl Layout {
+    /// The row-major layout of a fresh buffer.
+    pub fn row_major(shape: &[usize]) -> Layout {
+        let mut strides: SmallVec<[isize; 4]> = smallvec![0; shape.len()];
+        let mut step = 1;
+        for (stride, &n) in strides.iter_mut().zip(shape).rev() {
+            *stride = step;
+            step *= n.max(1) as isize;
+        }
+        Layout { shape: shape.into(), strides, offset: 0 }
+    }
+
+    fn is_row_major(&self) -> bool {
+        let mut step = 1;
+        self.shape.iter().zip(&self.strides).rev().all(|(&n, &stride)| {
+            let fits = n <= 1 || stride == step;
+            step *= n as isize;
+            fits
+        }) || self.shape.contains(&0)
+    }
+
+    /// The same elements in the same order with as few axes as possible: neighbouring axes that one stride can
+    /// walk become one, axes of length 1 vanish.
+    pub(crate) fn merged(&self) -> Layout {
+        let mut merged = Layout { shape: Shape::new(), strides: SmallVec::new(), offset: self.offset };
+        for (&n, &stride) in self.shape.iter().zip(&self.strides).filter(|(n, _)| **n != 1) {
+            match (merged.shape.last_mut(), merged.strides.last_mut()) {
+                (Some(outer), Some(step)) if *step == stride * n as isize => {
+                    *outer *= n;
+                    *step = stride;
+                }
+                _ => {
+                    merged.shape.push(n);
+                    merged.strides.push(stride);
+                }
+            }
+        }
+        merged
+    }
+}
+
+/// How many elements an array of this shape has.
+pub fn count(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// The common shape of two under NumPy's rules: shapes are aligned at their last axes, and lengths must be equal or 1.
+///
+/// # Errors
+/// Names the first axis that does not fit.
+pub fn broadcast(a: &[usize], b: &[usize]) -> Result<Shape> {
+    if a == b {
+        return Ok(a.into());
+    }
+    let axes = a.len().max(b.len());
+    let at = |s: &[usize], k: usize| if k + s.len() < axes { 1 } else { s[k + s.len() - axes] };
+    (0..axes)
+        .map(|k| match (at(a, k), at(b, k)) {
+            (m, n) if m == n || n == 1 => Ok(m),
+            (1, n) => Ok(n),
+            (m, n) => Err(Error(format!(
+                "shapes {a:?} and {b:?} do not broadcast: counted from the last, axis {} is {m} in one and {n} in the other",
+                k as isize - axes as isize
+            ))),
+        })
+        .collect()
+}
+
+impl<T: Float> Array<T> {
+    /// The numbers of `values` in row-major order under `shape`.
+    ///
+    /// # Panics
+    /// If the shape has another number of elements.
+    #[track_caller]
+    pub fn from_vec(values: impl AsRef<[T]>, shape: &[usize]) -> Array<T> {
+        let values = values.as_ref();
+        assert!(
+            count(shape) == values.len(),
+            "array: {} numbers do not fill the shape {shape:?}",
+            values.len()
+        );
+        Array::from_buffer(Buffer::from(values), shape)
+    }
+
+    /// The numbers of `buffer` in row-major order under `shape`.
+    ///
+    /// # Panics
+    /// If the shape has another number of elements.
+    pub fn from_buffer(buffer: Buffer<T>, shape: &[usize]) -> Array<T> {
+        assert_eq!(buffer.len(), count(shape), "a buffer that fills the shape");
+        if shape.is_empty() {
+            return Array(Repr::Scalar(buffer[0]));
+        }
+        let layout = Layout::row_major(shape);
+        Array(Repr::View(Arc::new(View { buffer: Arc::new(buffer), layout, contiguous: true })))
+    }
+
+    /// One number, with no axes.
+    #[inline]
+    pub const fn scalar(value: T) -> Array<T> {
+        Array(Repr::Scalar(value))
+    }
+
+    /// `value` everywhere.
+    pub fn full(shape: &[usize], value: T) -> Array<T> {
+        if shape.is_empty() {
+            return Array::scalar(value);
+        }
+        Array::from_buffer(Buffer::full(count(shape), value), shape)
+    }
+
+    /// The element at each index is `f(index in row-major order)`.
+    pub fn from_fn(shape: &[usize], f: impl FnMut(usize) -> T) -> Array<T> {
+        let mut buffer = Buffer::scratch(count(shape));
+        let mut f = f;
+        buffer.iter_mut().enumerate().for_each(|(i, v)| *v = f(i));
+        Array::from_buffer(buffer, shape)
+    }
+
+    /// The length of each axis; empty for a single number.
+    #[inline]
+    pub fn shape(&self) -> &[usize] {
+        match &self.0 {
+            Repr::Scalar(_) => &[],
+            Repr::View(view) => &view.layout.shape,
+        }
+    }
+
+    /// The number of axes.
+    pub fn ndim(&self) -> usize {
+        self.shape().len()
+    }
+
+    /// The number of elements.
+    #[inline]
+    pub fn len(&self) -> usize {
+        count(self.shape())
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of a single number without axes.
+    #[inline]
+    pub fn as_scalar(&self) -> Option<T> {
+        match self.0 {
+            Repr::Scalar(value) => Some(value),
+            Repr::View(_) => None,
+        }
+    }
+
+    /// The only element.
+    ///
+    /// # Panics
+    /// If there is not exactly one.
+    #[track_caller]
+    pub fn item(&self) -> T {
+        assert!(self.len() == 1, "item: an array of shape {:?} is not one number", self.shape());
+        self.to_vec()[0]
+    }
+
+    /// The element at `index`, one number for each axis.
+    ///
+    /// # Panics
+    /// If the index has another number of axes or lies outside.
+    #[track_caller]
+    pub fn at(&self, index: &[usize]) -> T {
+        let inside = index.len() == self.ndim() && index.iter().zip(self.shape()).all(|(i, n)| i < n);
+        assert!(inside, "at: index {index:?} lies outside the shape {:?}", self.shape());
+        match &self.0 {
+            Repr::Scalar(value) => *value,
+            Repr::View(view) => {
+                let steps = index.iter().zip(&view.layout.strides);
+                view.buffer[view.layout.offset.wrapping_add_signed(steps.map(|(&i, s)| i as isize * s).sum())]
+            }
+        }
+    }
+
+    /// Where the elements lie.
+    pub fn layout(&self) -> Layout {
+        match &self.0 {
+            Repr::Scalar(_) => Layout::row_major(&[]),
+            Repr::View(view) => view.layout.clone(),
+        }
+    }
+
+    /// All numbers of the buffer this array is a view of: [`layout`](Self::layout) says which are its elements.
+    pub fn storage(&self) -> &[T] {
+        match &self.0 {
+            Repr::Scalar(value) => std::slice::from_ref(value),
+            Repr::View(view) => &view.buffer,
+        }
+    }
+
+    /// The elements as one slice, where they lie so: in row-major order without gaps.
+    #[inline]
+    pub fn as_slice(&self) -> Option<&[T]> {
+        match &self.0 {
+            Repr::Scalar(value) => Some(std::slice::from_ref(value)),
+            Repr::View(view) if view.contiguous => Some(&view.buffer[view.layout.offset..][..self.len()]),
+            Repr::View(_) => None,
+        }
+    }
+
+    /// The elements for writing, in row-major order. Copies first if the numbers are shared or lie otherwise.
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        let own = match &mut self.0 {
+            Repr::Scalar(_) => true,
+            Repr::View(view) => {
+                let whole = view.contiguous && view.buffer.len() == count(&view.layout.shape);
+                whole && Arc::get_mut(view).is_some_and(|view| Arc::get_mut(&mut view.buffer).is_some())
+            }
+        };
+        if !own {
+            *self = self.copied();
+        }
+        match &mut self.0 {
+            Repr::Scalar(value) => std::slice::from_mut(value),
+            Repr::View(view) => {
+                let view = Arc::get_mut(view).expect("owned: checked or copied above");
+                Arc::get_mut(&mut view.buffer).expect("owned: checked or copied above")
+            }
+        }
+    }
+
+    /// The elements in row-major order.
+    pub fn to_vec(&self) -> Vec<T> {
+        match self.as_slice() {
+            Some(slice) => slice.to_vec(),
+            None => {
+                let mut values = vec![T::ZERO; self.len()];
+                Walker::new(self, 0).fill(&mut values);
+                values
+            }
+        }
+    }
+
+    /// The same elements in a buffer of their own, in row-major order.
+    pub fn copied(&self) -> Array<T> {
+        let mut buffer = Buffer::scratch(self.len());
+        match self.as_slice() {
+            Some(slice) => buffer.copy_from_slice(slice),
+            None => Walker::new(self, 0).fill(&mut buffer),
+        }
+        Array::from_buffer(buffer, self.shape())
+    }
+
+    /// The same elements in row-major order without gaps; no copy if they lie so already.
+    pub fn contiguous(&self) -> Array<T> {
+        if self.as_slice().is_some() { self.clone() } else { self.copied() }
+    }
+
+    /// Another view of the same buffer. The caller says that all its elements lie inside.
+    fn with_layout(&self, layout: Layout) -> Array<T> {
+        match &self.0 {
+            Repr::View(view) if !layout.shape.is_empty() => {
+                let contiguous = layout.is_row_major();
+                Array(Repr::View(Arc::new(View { buffer: view.buffer.clone(), layout, contiguous })))
+            }
+            Repr::View(view) => Array::scalar(view.buffer[layout.offset]),
+            Repr::Scalar(value) => {
+                let buffer = Arc::new(Buffer::full(1, *value));
+                let contiguous = layout.is_row_major();
+                Array(Repr::View(Arc::new(View { buffer, layout, contiguous })))
+            }
+        }
+    }
+
+    /// The same elements in the same (row-major) order under another shape; a copy only where strides cannot say it.
+    ///
+    /// # Errors
+    /// If the new shape has another number of elements.
+    pub fn reshape(&self, shape: &[usize]) -> Result<Array<T>> {
+        if count(shape) != self.len() {
+            let (have, want) = (self.len(), count(shape));
+            return Err(Error(format!(
+                "shape {:?} has {have} elements, the new shape {shape:?} has {want}",
+                self.shape()
+            )));
+        }
+        if shape == self.shape() {
+            return Ok(self.clone());
+        }
+        let dense = self.contiguous();
+        let offset = dense.layout().offset;
+        Ok(dense.with_layout(Layout { offset, ..Layout::row_major(shape) }))
+    }
+
+    /// The axes in another order: axis `k` of the result is axis `order[k]` of this array.
+    ///
+    /// # Errors
+    /// If `order` does not name every axis once.
+    pub fn permute(&self, order: &[usize]) -> Result<Array<T>> {
+        let mut seen = vec![false; self.ndim()];
+        let fits = order.len() == self.ndim()
+            && order.iter().all(|&k| seen.get_mut(k).is_some_and(|seen| !std::mem::replace(seen, true)));
+        if !fits {
+            return Err(Error(format!(
+                "{order:?} does not name each axis of the shape {:?} once",
+                self.shape()
+            )));
+        }
+        if self.ndim() == 0 {
+            return Ok(self.clone());
+        }
+        let from = self.layout();
+        let shape = order.iter().map(|&k| from.shape[k]).collect();
+        let strides = order.iter().map(|&k| from.strides[k]).collect();
+        Ok(self.with_layout(Layout { shape, strides, offset: from.offset }))
+    }
+
+    /// This array repeated along new axes and axes of length 1, without copying.
+    ///
+    /// # Errors
+    /// If `shape` is not reached so.
+    pub fn broadcast_to(&self, shape: &[usize]) -> Result<Array<T>> {
+        if shape == self.shape() {
+            return Ok(self.clone());
+        }
+        if broadcast(self.shape(), shape)?[..] != *shape {
+            return Err(Error(format!("shape {:?} does not broadcast to {shape:?}", self.shape())));
+        }
+        let from = self.layout();
+        let new = shape.len() - from.shape.len();
+        let stride = |k: usize| if k < new || from.shape[k - new] == 1 { 0 } else { from.strides[k - new] };
+        let strides = (0..shape.len()).map(stride).collect();
+        Ok(self.with_layout(Layout { shape: shape.into(), strides, offset: from.offset }))
+    }
+
+    /// Elements `start, start + step, …` (`len` of them) of one axis, without copying.
+    ///
+    /// # Errors
+    /// If one of them, or the axis itself, lies outside.
+    pub fn slice(&self, axis: usize, start: usize, step: isize, len: usize) -> Result<Array<T>> {
+        let mut layout = self.layout();
+        let Some(&n) = layout.shape.get(axis) else {
+            return Err(Error(format!("there is no axis {axis} in the shape {:?}", self.shape())));
+        };
+        let last = start as isize + step * (len.max(1) as isize - 1);
+        if len > 0 && (start >= n || last < 0 || last >= n as isize) || len == 0 && start > n {
+            return Err(Error(format!(
+                "elements {start} to {last} lie outside axis {axis} of {:?}",
+                self.shape()
+            )));
+        }
+        if len > 0 {
+            layout.offset = layout.offset.wrapping_add_signed(start as isize * layout.strides[axis]);
+        }
+        layout.shape[axis] = len;
+        layout.strides[axis] *= step;
+        Ok(self.with_layout(layout))
+    }
+}
+
+/// Walks the elements of an array in row-major order, whatever their layout, filling slices on the way.
+pub(crate) struct Walker<'a, T> {
+    storage: &'a [T],
+    layout: Layout,
+    index: Shape,
+    place: isize,
+}
+
+impl<'a, T: Float> Walker<'a, T> {
+    /// A walker that stands before element `start`.
+    pub(crate) fn new(array: &'a Array<T>, start: usize) -> Walker<'a, T> {
+        let mut layout = array.layout().merged();
+        if layout.shape.is_empty() {
+            layout.shape.push(1);
+            layout.strides.push(1);
+        }
+        let mut index: Shape = smallvec![0; layout.shape.len()];
+        let (mut rest, mut place) = (start, layout.offset as isize);
+        for k in (0..index.len()).rev() {
+            index[k] = rest % layout.shape[k].max(1);
+            rest /= layout.shape[k].max(1);
+            place += index[k] as isize * layout.strides[k];
+        }
+        Walker { storage: array.storage(), layout, index, place }
+    }
+
+    /// The next `out.len()` elements. They must exist.
+    pub(crate) fn fill(&mut self, out: &mut [T]) {
+        let last = self.index.len() - 1;
+        let (n, stride) = (self.layout.shape[last], self.layout.strides[last]);
+        let mut done = 0;
+        while done < out.len() {
+            let run = (n - self.index[last]).min(out.len() - done);
+            let target = &mut out[done..done + run];
+            let place = self.place as usize;
+            match stride {
+                1 => target.copy_from_slice(&self.storage[place..place + run]),
+                0 => target.fill(self.storage[place]),
+                _ => {
+                    let mut place = self.place;
+                    for v in target {
+                        *v = self.storage[place as usize];
+                        place += stride;
+                    }
+                }
+            }
+            done += run;
+            self.index[last] += run;
+            self.place += run as isize * stride;
+            self.carry();
+        }
+    }
+
+    /// Moves on to the next row where one is complete.
+    fn carry(&mut self) {
+        for k in (1..self.index.len()).rev() {
+            if self.index[k] < self.layout.shape[k] {
+                return;
+            }
+            self.place += self.layout.strides[k - 1] - self.layout.strides[k] * self.index[k] as isize;
+            self.index[k] = 0;
+            self.index[k - 1] += 1;
+        }
+    }
+}
+
+/// Elementwise, under broadcasting; into the left array's own memory where nobody shares it.
+///
+/// # Panics
+/// If the shapes do not broadcast.
+impl<T: Float> std::ops::Add for Array<T> {
+    type Output = Array<T>;
+    fn add(mut self, other: Array<T>) -> Array<T> {
+        if let (Repr::Scalar(a), Repr::Scalar(b)) = (&self.0, &other.0) {
+            return Array::scalar(*a + *b);
+        }
+        if self.shape() == other.shape() {
+            let shape = Shape::from(self.shape());
+            map_into(Only, [&other], [], &shape, [Sink::Add(self.as_mut_slice())]);
+            return self;
+        }
+        let shape = broadcast(self.shape(), other.shape()).unwrap_or_else(|why| panic!("add: {why}"));
+        map(Sum, [&self, &other], &shape)
+    }
+}
+
+/// Elementwise, under broadcasting.
+///
+/// # Panics
+/// If the shapes do not broadcast.
+impl<T: Float> std::ops::Mul for Array<T> {
+    type Output = Array<T>;
+    fn mul(self, other: Array<T>) -> Array<T> {
+        let shape = broadcast(self.shape(), other.shape()).unwrap_or_else(|why| panic!("mul: {why}"));
+        map(Product, [&self, &other], &shape)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Only;
+impl<T: Float> Function<T, 1, 0, 1> for Only {
+    #[inline(always)]
+    fn at(&self, x: [T; 1], _: [T; 0]) -> [T; 1] {
+        x
+    }
+}
+#[derive(Clone, Copy)]
+struct Sum;
+impl<T: Float> Function<T, 2, 0, 1> for Sum {
+    #[inline(always)]
+    fn at(&self, [a, b]: [T; 2], _: [T; 0]) -> [T; 1] {
+        [a + b]
+    }
+}
+#[derive(Clone, Copy)]
+struct Product;
+impl<T: Float> Function<T, 2, 0, 1> for Product {
+    #[inline(always)]
+    fn at(&self, [a, b]: [T; 2], _: [T; 0]) -> [T; 1] {
+        [a * b]
+    }
+}
+
+impl<T: Float> From<T> for Array<T> {
+    #[inline]
+    fn from(value: T) -> Array<T> {
+        Array::scalar(value)
+    }
+}
+impl<T: Float> From<Vec<T>> for Array<T> {
+    fn from(values: Vec<T>) -> Array<T> {
+        Array::from_vec(&values, &[values.len()])
+    }
+}
+impl<T: Float> From<&[T]> for Array<T> {
+    fn from(values: &[T]) -> Array<T> {
+        Array::from_vec(values, &[values.len()])
+    }
+}
+impl<T: Float, const N: usize> From<[T; N]> for Array<T> {
+    fn from(values: [T; N]) -> Array<T> {
+        Array::from_vec(values, &[N])
+    }
+}
+impl<T: Float, const M: usize, const N: usize> From<[[T; N]; M]> for Array<T> {
+    fn from(rows: [[T; N]; M]) -> Array<T> {
+        Array::from_vec(rows.as_flattened(), &[M, N])
+    }
+}
+impl<T: Float, const L: usize, const M: usize, const N: usize> From<[[[T; N]; M]; L]> for Array<T> {
+    fn from(blocks: [[[T; N]; M]; L]) -> Array<T> {
+        Array::from_vec(blocks.as_flattened().as_flattened(), &[L, M, N])
+    }
+}
+impl<T: Float> From<&Array<T>> for Array<T> {
+    fn from(array: &Array<T>) -> Array<T> {
+        array.clone()
+    }
+}
+
+/// Equal shapes and equal elements (so an array that holds a NaN differs from itself).
+impl<T: Float> PartialEq for Array<T> {
+    fn eq(&self, other: &Array<T>) -> bool {
+        self.shape() == other.shape() && self.to_vec() == other.to_vec()
+    }
+}
+/// A number equals an array that is just this number.
+impl<T: Float> PartialEq<T> for Array<T> {
+    fn eq(&self, other: &T) -> bool {
+        self.as_scalar() == Some(*other)
+    }
+}
+
+/// Prints as NumPy does: brackets for axes, `…` where there are more than a line holds. `{:.3}` sets the digits.
+impl<T: Float> fmt::Display for Array<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        fn level<T: Float>(a: &Array<T>, index: &mut Shape, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            if index.len() == a.ndim() {
+                return fmt::Display::fmt(&a.at(index), f);
+            }
+            let n = a.shape()[index.len()];
+            write!(f, "[")?;
+            for i in 0..n {
+                if n > SHOWN && i >= SHOWN / 2 && i < n - SHOWN / 2 {
+                    if i == SHOWN / 2 {
+                        write!(f, ", …")?;
+                    }
+                    continue;
+                }
+                if i > 0 {
+                    write!(f, ", ")?;
+                }
+                index.push(i);
+                level(a, index, f)?;
+                index.pop();
+            }
+            write!(f, "]")
+        }
+        level(self, &mut Shape::new(), f)
+    }
+}
+impl<T: Float> fmt::Debug for Array<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} {:?} {}", self.shape(), T::NAME)
+    }
+}

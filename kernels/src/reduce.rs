@@ -1,0 +1,258 @@
+//! Reductions: many numbers to one, along any axes.
+//!
+//! Sums are pairwise: blocks of [`LANES`] partial results are combined in a balanced tree, so the rounding error
+//! grows with the logarithm of the length (Higham, *The accuracy of floating point summation*, 1993), and 10⁷ ones
+//! in `f32` sum to 10⁷. The tree depends on the shape alone: the same bits on any number of threads.
+
+use crate::array::{Walker, count};
+use crate::simd::{Kernel, dispatch};
+use crate::{Array, Buffer, Error, Float, Result, Shape, threads};
+use std::marker::PhantomData;
+
+/// Partial results kept side by side: what the vector registers hold.
+const LANES: usize = 64;
+
+/// Blocks combined one after the other before the tree begins.
+const RUN: usize = 8;
+
+/// Elements to a piece of work that another thread may take.
+const PIECE: usize = 1 << 16;
+
+/// How two numbers become one.
+pub trait Fold<T>: Copy + Send + Sync {
+    /// What changes nothing: the result for no numbers.
+    const START: T;
+    /// The two combined.
+    fn join(a: T, b: T) -> T;
+}
+
+/// `Σ`, from 0.
+#[derive(Clone, Copy)]
+pub struct Sum;
+impl<T: Float> Fold<T> for Sum {
+    const START: T = T::ZERO;
+    #[inline(always)]
+    fn join(a: T, b: T) -> T {
+        a + b
+    }
+}
+
+/// The larger, from −∞; NaN if either is.
+#[derive(Clone, Copy)]
+pub struct Max;
+impl<T: Float> Fold<T> for Max {
+    const START: T = T::NEG_INFINITY;
+    #[inline(always)]
+    #[allow(clippy::eq_op)] // a NaN is what differs from itself
+    fn join(a: T, b: T) -> T {
+        if a > b || a != a { a } else { b }
+    }
+}
+
+/// The sum over `axes`, which keep length 1 in the result.
+///
+/// # Errors
+/// If an axis does not exist.
+pub fn sum<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
+    reduce::<T, Sum>(x, axes)
+}
+
+/// The largest element over `axes`, which keep length 1 in the result; −∞ of none; NaN if one is.
+///
+/// # Errors
+/// If an axis does not exist.
+pub fn max<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
+    reduce::<T, Max>(x, axes)
+}
+
+/// `x` summed down to `shape`, from which it could have been broadcast.
+///
+/// # Panics
+/// If it could not.
+pub fn sum_to<T: Float>(x: &Array<T>, shape: &[usize]) -> Array<T> {
+    if x.shape() == shape {
+        return x.clone();
+    }
+    let new = x.ndim() - shape.len();
+    let axes: Shape =
+        (0..x.ndim()).filter(|&k| k < new || shape[k - new] == 1 && x.shape()[k] != 1).collect();
+    let kept = reduce::<T, Sum>(x, &axes).expect("axes of x");
+    kept.reshape(shape).expect("a shape that x could have been broadcast from")
+}
+
+fn reduce<T: Float, F: Fold<T>>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
+    if let Some(axis) = axes.iter().find(|&&axis| axis >= x.ndim()) {
+        return Err(Error(format!("there is no axis {axis} in the shape {:?}", x.shape())));
+    }
+    let mut shape = Shape::from(x.shape());
+    axes.iter().for_each(|&axis| shape[axis] = 1);
+    let kept: Shape = (0..x.ndim()).filter(|k| !axes.contains(k)).collect();
+    let outputs = count(&shape);
+    let mut out = Buffer::full(outputs, F::START);
+    if x.is_empty() || outputs == 0 {
+        return Ok(Array::from_buffer(out, &shape));
+    }
+    let each = x.len() / outputs;
+    let innermost = (0..x.ndim()).rev().find(|&k| x.shape()[k] > 1).unwrap_or(0);
+    if axes.contains(&innermost) || kept.is_empty() {
+        // Along rows: the kept axes to the front; then each output folds `each` elements in a row.
+        let order: Shape = kept.iter().chain(axes).copied().collect();
+        let rows = x.permute(&order).expect("every axis once");
+        if outputs == 1 && each > PIECE {
+            let parts = each.div_ceil(PIECE);
+            let mut partial = Buffer::full(parts, F::START);
+            let jobs = partial.iter_mut().enumerate().map(|(i, out)| (i * PIECE, out)).collect();
+            threads::each(jobs, |(start, out): (usize, &mut T)| {
+                let len = PIECE.min(each - start);
+                dispatch(Rows {
+                    x: &rows,
+                    start,
+                    each: len,
+                    out: std::slice::from_mut(out),
+                    fold: PhantomData::<F>,
+                })
+            });
+            dispatch(Rows {
+                x: &Array::from_buffer(partial, &[parts]),
+                start: 0,
+                each: parts,
+                out: &mut out,
+                fold: PhantomData::<F>,
+            });
+        } else {
+            let at_once = (PIECE / each).max(1);
+            let jobs =
+                out.chunks_mut(at_once).enumerate().map(|(i, out)| (i * at_once * each, out)).collect();
+            threads::each(jobs, |(start, out): (usize, &mut [T])| {
+                dispatch(Rows { x: &rows, start, each, out, fold: PhantomData::<F> })
+            });
+        }
+    } else {
+        // Across rows: the reduced axes to the front, all others one long row behind; columns in strips.
+        let order: Shape = axes.iter().chain(&kept).copied().collect();
+        let columns = x.permute(&order).expect("every axis once");
+        let jobs = out.chunks_mut(LANES).enumerate().map(|(i, out)| (i * LANES, out)).collect::<Vec<_>>();
+        let columns = columns.contiguous().reshape(&[each, outputs]).expect("as many elements");
+        let strip = |(start, out): (usize, &mut [T])| {
+            dispatch(Columns { x: &columns, start, out, fold: PhantomData::<F> });
+        };
+        if x.len() > PIECE { threads::each(jobs, strip) } else { jobs.into_iter().for_each(strip) }
+    }
+    Ok(Array::from_buffer(out, &shape))
+}
+
+/// Blocks of [`LANES`] partial results, combined like the digits of a binary counter: two of equal weight make one
+/// of twice the weight. This is the balanced tree, with no more memory than its height.
+struct Tree<T, F> {
+    waiting: Vec<(u32, [T; LANES])>,
+    run: [T; LANES],
+    length: usize,
+    fold: PhantomData<F>,
+}
+
+impl<T: Float, F: Fold<T>> Tree<T, F> {
+    #[inline(always)]
+    fn new() -> Self {
+        Tree { waiting: Vec::new(), run: [F::START; LANES], length: 0, fold: PhantomData }
+    }
+    #[inline(always)]
+    fn push(&mut self, block: &[T; LANES]) {
+        for (a, &b) in self.run.iter_mut().zip(block) {
+            *a = F::join(*a, b);
+        }
+        self.length += 1;
+        if self.length == RUN {
+            let (mut weight, mut sum) = (0, std::mem::replace(&mut self.run, [F::START; LANES]));
+            while let Some((w, left)) = self.waiting.pop_if(|(w, _)| *w == weight) {
+                for (a, b) in sum.iter_mut().zip(left) {
+                    *a = F::join(b, *a);
+                }
+                weight = w + 1;
+            }
+            self.waiting.push((weight, sum));
+            self.length = 0;
+        }
+    }
+    #[inline(always)]
+    fn total(mut self) -> [T; LANES] {
+        while let Some((_, left)) = self.waiting.pop() {
+            for (a, b) in self.run.iter_mut().zip(left) {
+                *a = F::join(b, *a);
+            }
+        }
+        self.run
+    }
+}
+
+/// The lanes combined in a balanced tree.
+#[inline(always)]
+fn across<T: Float, F: Fold<T>>(mut lanes: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = F::join(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// Each output folds `each` neighbouring elements of `x` in row-major order, from element `start` on.
+struct Rows<'a, T, F> {
+    x: &'a Array<T>,
+    start: usize,
+    each: usize,
+    out: &'a mut [T],
+    fold: PhantomData<F>,
+}
+
+impl<T: Float, F: Fold<T>> Kernel for Rows<'_, T, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let mut walker = Walker::new(self.x, self.start);
+        let slice = self.x.as_slice().map(|slice| &slice[self.start..]);
+        for (row, out) in self.out.iter_mut().enumerate() {
+            let mut tree = Tree::<T, F>::new();
+            let mut block = [F::START; LANES];
+            for at in (0..self.each).step_by(LANES) {
+                let n = LANES.min(self.each - at);
+                if n < LANES {
+                    block = [F::START; LANES];
+                }
+                match slice {
+                    Some(slice) => block[..n].copy_from_slice(&slice[row * self.each + at..][..n]),
+                    None => walker.fill(&mut block[..n]),
+                }
+                if self.each > LANES {
+                    tree.push(&block);
+                }
+            }
+            *out = across::<T, F>(if self.each > LANES { tree.total() } else { block });
+        }
+    }
+}
+
+/// Columns `start .. start + out.len()` of a matrix, each folded from top to bottom.
+struct Columns<'a, T, F> {
+    x: &'a Array<T>,
+    start: usize,
+    out: &'a mut [T],
+    fold: PhantomData<F>,
+}
+
+impl<T: Float, F: Fold<T>> Kernel for Columns<'_, T, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let (rows, width, n) = (self.x.shape()[0], self.x.shape()[1], self.out.len());
+        let x = self.x.as_slice().expect("made contiguous by `reduce`");
+        let mut tree = Tree::<T, F>::new();
+        let mut block = [F::START; LANES];
+        for row in 0..rows {
+            block[..n].copy_from_slice(&x[row * width + self.start..][..n]);
+            tree.push(&block);
+        }
+        self.out.copy_from_slice(&tree.total()[..n]);
+    }
+}

@@ -1,0 +1,234 @@
+//! What a tensor tells about itself, and what stands in its place.
+
+use crate::tensor::Parents;
+use crate::{Array, Float, Op, Place, Tensor};
+use std::fmt;
+use std::sync::Arc;
+
+/// What a tensor knows.
+impl<T: Float> Tensor<T> {
+    /// The value.
+    #[inline]
+    pub fn data(&self) -> &Array<T> {
+        &self.0.data
+    }
+
+    /// The gradient: the derivative by this tensor of what [`backward`](Self::backward) was called on, in this
+    /// tensor's shape. None before that. Leaves add up the gradients of all calls since they were made.
+    pub fn grad(&self) -> Option<Array<T>> {
+        self.0.notes.grad()
+    }
+
+    /// Forgets the gradient.
+    pub fn zero_grad(&self) {
+        self.0.notes.clear_grad();
+    }
+
+    /// The op that computed it; none for a leaf or a constant.
+    pub fn op(&self) -> Option<&dyn Op<T>> {
+        self.0.how.as_ref().map(|(op, _)| &**op)
+    }
+
+    /// What it was computed from; empty for a leaf or a constant.
+    pub fn parents(&self) -> &[Tensor<T>] {
+        self.0.how.as_ref().map_or(&[], |(_, parents)| parents)
+    }
+
+    /// The name it was given.
+    pub fn label(&self) -> Option<Arc<str>> {
+        self.0.notes.label()
+    }
+
+    /// Gives it a name, for error messages and drawings.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let w = Tensor::new([0.5, 0.25]).named("w");
+    /// assert_eq!(w.label().as_deref(), Some("w"));
+    /// ```
+    pub fn named(self, label: impl Into<Arc<str>>) -> Tensor<T> {
+        self.0.notes.set_label(label.into());
+        self
+    }
+
+    /// The line of the program that made it.
+    #[inline]
+    pub fn location(&self) -> Place {
+        self.0.place
+    }
+
+    /// The length of each axis; empty for a single number.
+    #[inline]
+    pub fn shape(&self) -> &[usize] {
+        self.0.data.shape()
+    }
+
+    /// The value, if it is one number.
+    ///
+    /// # Panics
+    /// If it is not.
+    #[track_caller]
+    pub fn item(&self) -> T {
+        self.0.data.item()
+    }
+
+    /// Whether a gradient flows to it or through it.
+    #[inline]
+    pub fn wants_grad(&self) -> bool {
+        self.0.wanted
+    }
+
+    /// Its number: larger than those of all tensors it was computed from, and its own in the whole program.
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+}
+
+/// What takes a tensor's place.
+impl<T: Float> Tensor<T> {
+    /// The same value as a constant, cut off from how it was computed: no gradient flows back from here.
+    #[track_caller]
+    pub fn detach(&self) -> Tensor<T> {
+        Tensor::constant(&self.0.data)
+    }
+
+    /// Puts a new leaf with another value in this one's place: how a parameter is updated.
+    ///
+    /// A tensor's value never changes, so graphs recorded earlier keep the old leaf and stay right; the new one keeps
+    /// the name, wants a gradient if the old one did, and has none yet.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let mut w = Tensor::new(1.0);
+    /// for _ in 0..100 {
+    ///     (&w - 3.0).powi(2).backward();
+    ///     w.set_data(w.item() - 0.1 * w.grad().unwrap().item());
+    /// }
+    /// assert!((w.item() - 3.0).abs() < 1e-9);
+    /// ```
+    ///
+    /// # Panics
+    /// If the shape is another.
+    #[track_caller]
+    pub fn set_data(&mut self, data: impl Into<Array<T>>) {
+        let data = data.into();
+        let (old, new) = (self.shape(), data.shape());
+        assert!(old == new, "set_data: a leaf of shape {old:?} cannot take a value of shape {new:?}");
+        let leaf = Tensor::node(data, None, self.0.wanted, Place::here());
+        *self = match self.label() {
+            Some(label) => leaf.named(label),
+            None => leaf,
+        };
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// Computes `op` on tensors (or numbers), and records how if a gradient is wanted of any of them.
+    ///
+    /// # Panics
+    /// With a [`Mistake`], at the caller's line, if they do not fit the op.
+    #[track_caller]
+    pub fn apply<X: Operand<T>>(op: impl Op<T>, parents: impl IntoIterator<Item = X>) -> Tensor<T> {
+        let place = Place::here();
+        let parents = parents.into_iter().map(|x| x.into_tensor_at(place)).collect();
+        Tensor::record(Box::new(op), parents)
+    }
+
+    /// [`try_apply`](Self::try_apply), where a mistake panics: the one place of the library where it does.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn record(op: Box<dyn Op<T>>, parents: Parents<T>) -> Tensor<T> {
+        match Tensor::try_apply(op, parents) {
+            Ok(y) => y,
+            Err(mistake) => panic!("{mistake}"),
+        }
+    }
+
+    /// The cotangent that `backward` starts from.
+    #[track_caller]
+    pub(crate) fn one(&self) -> Array<T> {
+        assert!(
+            self.0.data.len() == 1,
+            "backward: a tensor of shape {:?} is not one number. Reduce it first, with sum() or mean(), or say how \
+             its elements are weighted: backward_with(cotangent)",
+            self.shape()
+        );
+        Array::full(self.shape(), T::ONE)
+    }
+
+    /// The cotangent that `backward_with` starts from, checked.
+    #[track_caller]
+    pub(crate) fn seed(&self, cotangent: Array<T>) -> Array<T> {
+        assert!(
+            cotangent.shape() == self.shape(),
+            "backward_with: the cotangent has shape {:?}, the tensor {:?}",
+            cotangent.shape(),
+            self.shape()
+        );
+        assert!(
+            self.0.wanted,
+            "backward: no gradient is wanted of anything this tensor (made at {}) was computed from. Tensor::new makes \
+             a leaf that wants one; constants, detach() and no_grad do not record",
+            self.location()
+        );
+        cotangent
+    }
+}
+
+/// What an op takes as an argument: a tensor, a borrowed one, or a number (which becomes a constant).
+pub trait Operand<T: Float> {
+    /// The argument as a tensor; a number is placed at `place`.
+    fn into_tensor_at(self, place: Place) -> Tensor<T>;
+
+    /// The argument as a tensor; a number is placed at the caller's line.
+    #[inline]
+    #[track_caller]
+    fn into_tensor(self) -> Tensor<T>
+    where
+        Self: Sized,
+    {
+        self.into_tensor_at(Place::here())
+    }
+}
+impl<T: Float> Operand<T> for Tensor<T> {
+    #[inline]
+    fn into_tensor_at(self, _: Place) -> Tensor<T> {
+        self
+    }
+}
+impl<T: Float> Operand<T> for &Tensor<T> {
+    #[inline]
+    fn into_tensor_at(self, _: Place) -> Tensor<T> {
+        self.clone()
+    }
+}
+impl<T: Float> Operand<T> for T {
+    #[inline]
+    fn into_tensor_at(self, place: Place) -> Tensor<T> {
+        Tensor::node(Array::scalar(self), None, false, place)
+    }
+}
+
+/// The value, as [`Array`] prints it.
+impl<T: Float> fmt::Display for Tensor<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.data(), f)
+    }
+}
+
+/// Name, value, op and gradient.
+impl<T: Float> fmt::Debug for Tensor<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(label) = self.label() {
+            write!(f, "{label}: ")?;
+        }
+        write!(f, "{:?}", self.data())?;
+        if let Some(op) = self.op() {
+            write!(f, " by {}", op.name())?;
+        }
+        match self.grad() {
+            Some(grad) => write!(f, ", gradient {grad}"),
+            None => Ok(()),
+        }
+    }
+}

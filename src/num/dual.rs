@@ -1,0 +1,76 @@
+//! Dual numbers: a value and its slopes, carried forward together.
+
+use super::{Num, arithmetic};
+use crate::Rule;
+
+/// A value and its slopes in `N` arguments: forward mode.
+///
+/// `Dual(v, [d₁, …])` stands for `v + d₁ε₁ + …` with `εᵢεⱼ = 0` (Clifford 1873; Griewank & Walther, *Evaluating
+/// Derivatives*, ch. 3). Any formula written over [`Num`] and run on duals computes its own derivatives:
+///
+/// ```
+/// use femtograd::num::{Dual, Num};
+/// fn f<V: Num>(x: V, w: V) -> V { (x * w).tanh() }
+/// let [x, w] = Dual::arguments([0.5, 2.0]);
+/// let y = f(x, w);
+/// let slope = 1.0 - 1f64.tanh().powi(2);
+/// assert!((y.1[0] - 2.0 * slope).abs() < 1e-15 && (y.1[1] - 0.5 * slope).abs() < 1e-15);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dual<V, const N: usize>(pub V, pub [V; N]);
+
+impl<V: Num, const N: usize> Dual<V, N> {
+    /// The `N` arguments of a function: each has slope 1 in itself and 0 in the others.
+    #[inline(always)]
+    pub fn arguments(x: [V; N]) -> [Self; N] {
+        let mut arguments = x.map(|v| Dual(v, [V::lit(0.0); N]));
+        for (i, argument) in arguments.iter_mut().enumerate() {
+            argument.1[i] = V::lit(1.0);
+        }
+        arguments
+    }
+}
+
+impl<V: Num, const N: usize> Num for Dual<V, N> {
+    type Mask = V::Mask;
+    #[inline(always)]
+    fn lit(v: f64) -> Self {
+        Dual(V::lit(v), [V::lit(0.0); N])
+    }
+    #[inline(always)]
+    fn apply<R: Rule<M>, const M: usize>(rule: R, x: [Self; M]) -> Self {
+        let values = x.map(|x| x.0);
+        let y = V::apply(rule, values);
+        let slopes = rule.slopes(values, y);
+        let mut d = [V::lit(0.0); N];
+        for (k, d) in d.iter_mut().enumerate() {
+            let mut total = x[0].1[k].chain(slopes[0]);
+            for i in 1..M {
+                total = total + x[i].1[k].chain(slopes[i]);
+            }
+            *d = total;
+        }
+        Dual(y, d)
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> V::Mask {
+        self.0.lt(other.0)
+    }
+    #[inline(always)]
+    fn le(self, other: Self) -> V::Mask {
+        self.0.le(other.0)
+    }
+    #[inline(always)]
+    fn eq(self, other: Self) -> V::Mask {
+        self.0.eq(other.0)
+    }
+    #[inline(always)]
+    fn select(mask: V::Mask, a: Self, b: Self) -> Self {
+        let mut d = a.1;
+        for (d, &db) in d.iter_mut().zip(&b.1) {
+            *d = V::select(mask, *d, db);
+        }
+        Dual(V::select(mask, a.0, b.0), d)
+    }
+}
+arithmetic!([V: Num, const N: usize] Dual<V, N>);

@@ -1,0 +1,193 @@
+//! The numbers a [`Rule`] runs on.
+//!
+//! | a rule run on | gives |
+//! |---|---|
+//! | `f32`, `f64` | values and slopes; inside a kernel's loop the compiler runs sixteen or eight of them at once |
+//! | [`Dual`] | values and slopes from the value alone: forward mode |
+//! | [`Recorded`] | tensors, so that a derivative is recorded and can be differentiated again |
+//! | [`Symbol`] | formulas, as text and LaTeX |
+
+mod dual;
+mod recorded;
+mod symbol;
+
+pub use dual::Dual;
+pub use recorded::{Recorded, Scratch};
+pub use symbol::{Formula, Style, Symbol, Symbols};
+
+use crate::Rule;
+use crate::kernels;
+use crate::ops::elementwise as rules;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// A number a [`Rule`] can be run on: arithmetic, elementary functions, comparison and selection.
+///
+/// The elementary functions are rules themselves; by default a number computes one by [applying](Num::apply) the
+/// rule, so a new kind of number needs arithmetic, `apply`, `lit`, comparison and `select`, and gets the rest.
+pub trait Num:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+{
+    /// The answer to a comparison.
+    type Mask: Copy;
+
+    /// The number `v`.
+    fn lit(v: f64) -> Self;
+    /// `rule` at `x`.
+    fn apply<R: Rule<N>, const N: usize>(rule: R, x: [Self; N]) -> Self;
+    /// `self < other`; false if either is NaN.
+    fn lt(self, other: Self) -> Self::Mask;
+    /// `self ≤ other`; false if either is NaN.
+    fn le(self, other: Self) -> Self::Mask;
+    /// `self = other`; false if either is NaN, so `x.eq(x)` says that `x` is a number.
+    fn eq(self, other: Self) -> Self::Mask;
+    /// `a` where the mask holds, `b` elsewhere; what is not selected does no harm, NaN or not.
+    fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
+
+    /// `self · slope`, the chain rule's product, with the **strong zero**: a cotangent or tangent of exactly 0 gives
+    /// 0 whatever the slope, and a slope of exactly 0 gives 0 even for an infinite one; NaN stays NaN.
+    ///
+    /// So a branch that was not taken contributes nothing even where its slope is infinite or undefined. The guard
+    /// is right wherever "no dependence" is what the zero means; where it stands for a limit it can be wrong, as in
+    /// the derivative of `(√x)²` at 0.
+    fn chain(self, slope: Self) -> Self {
+        Self::apply(rules::Chain, [self, slope])
+    }
+    /// `1 / x`
+    fn recip(self) -> Self {
+        Self::lit(1.0) / self
+    }
+    /// `|x|`
+    fn abs(self) -> Self {
+        Self::apply(rules::Abs, [self])
+    }
+    /// `eˣ`
+    fn exp(self) -> Self {
+        Self::apply(rules::Exp, [self])
+    }
+    /// `ln x`
+    fn ln(self) -> Self {
+        Self::apply(rules::Ln, [self])
+    }
+    /// `ln(1 + x)`
+    fn ln_1p(self) -> Self {
+        Self::apply(rules::Ln1p, [self])
+    }
+    /// `√x`
+    fn sqrt(self) -> Self {
+        Self::apply(rules::Sqrt, [self])
+    }
+    /// `sin x`
+    fn sin(self) -> Self {
+        Self::apply(rules::Sin, [self])
+    }
+    /// `cos x`
+    fn cos(self) -> Self {
+        Self::apply(rules::Cos, [self])
+    }
+    /// `tanh x`
+    fn tanh(self) -> Self {
+        Self::apply(rules::Tanh, [self])
+    }
+    /// `1 / (1 + e⁻ˣ)`
+    fn sigmoid(self) -> Self {
+        Self::apply(rules::Sigmoid, [self])
+    }
+    /// `erf x`
+    fn erf(self) -> Self {
+        Self::apply(rules::Erf, [self])
+    }
+    /// `xʸ`
+    fn pow(self, y: Self) -> Self {
+        Self::apply(rules::Pow, [self, y])
+    }
+    /// `xⁿ`
+    fn powi(self, n: i32) -> Self {
+        Self::apply(rules::Powi(n), [self])
+    }
+}
+
+/// The numbers a tensor is made of: `f32` and `f64`.
+pub trait Float: kernels::Float + Num<Mask = bool> {}
+impl Float for f32 {}
+impl Float for f64 {}
+
+macro_rules! float {
+    ($T:ident) => {
+        impl Num for $T {
+            type Mask = bool;
+            #[inline(always)]
+            fn lit(v: f64) -> $T {
+                v as $T
+            }
+            #[inline(always)]
+            fn apply<R: Rule<N>, const N: usize>(rule: R, x: [$T; N]) -> $T {
+                rule.value(x)
+            }
+            #[inline(always)]
+            fn lt(self, other: $T) -> bool {
+                self < other
+            }
+            #[inline(always)]
+            fn le(self, other: $T) -> bool {
+                self <= other
+            }
+            #[inline(always)]
+            fn eq(self, other: $T) -> bool {
+                self == other
+            }
+            #[inline(always)]
+            fn select(mask: bool, a: $T, b: $T) -> $T {
+                if mask { a } else { b }
+            }
+            #[inline(always)]
+            #[allow(clippy::eq_op)] // only a number equals itself
+            fn chain(self, slope: $T) -> $T {
+                if self == 0.0 || (slope == 0.0 && self == self) { 0.0 } else { self * slope }
+            }
+            #[inline(always)]
+            fn pow(self, y: $T) -> $T {
+                kernels::Float::powf(self, y)
+            }
+            #[inline(always)]
+            fn powi(self, n: i32) -> $T {
+                kernels::Float::powi(self, n)
+            }
+            float!(@unary $T abs exp ln ln_1p sqrt sin cos tanh sigmoid erf);
+        }
+    };
+    (@unary $T:ident $($f:ident)*) => { $(
+        #[inline(always)]
+        fn $f(self) -> $T {
+            kernels::Float::$f(self)
+        }
+    )* };
+}
+float!(f32);
+float!(f64);
+
+/// Arithmetic through the rules, for the numbers that are computed from others.
+macro_rules! arithmetic {
+    ([$($generics:tt)*] $Number:ty) => {
+        arithmetic!(@binary [$($generics)*] $Number, Add add);
+        arithmetic!(@binary [$($generics)*] $Number, Sub sub);
+        arithmetic!(@binary [$($generics)*] $Number, Mul mul);
+        arithmetic!(@binary [$($generics)*] $Number, Div div);
+        impl<$($generics)*> std::ops::Neg for $Number {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                <Self as $crate::num::Num>::apply($crate::ops::elementwise::Neg, [self])
+            }
+        }
+    };
+    (@binary [$($generics:tt)*] $Number:ty, $Op:ident $f:ident) => {
+        impl<$($generics)*> std::ops::$Op for $Number {
+            type Output = Self;
+            #[inline(always)]
+            fn $f(self, other: Self) -> Self {
+                <Self as $crate::num::Num>::apply($crate::ops::elementwise::$Op, [self, other])
+            }
+        }
+    };
+}
+pub(crate) use arithmetic;

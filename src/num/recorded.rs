@@ -1,0 +1,135 @@
+//! Tensors as numbers: a rule run on them is recorded.
+
+use super::{Float, Num, arithmetic};
+use crate::context::no_grad;
+use crate::ops::elementwise as rules;
+use crate::rule::Elementwise;
+use crate::{Op, Parents, Rule, Tensor};
+use std::cell::RefCell;
+
+/// A tensor inside a rule: a small handle into a [`Scratch`] list, so that rules read like mathematics, without
+/// `.clone()`. Computed only when [asked for](Scratch::tensor): of all the slopes of a rule, only those needed are.
+#[derive(Clone, Copy)]
+pub enum Recorded<'a, T: Float> {
+    /// A number written in the rule.
+    Lit(f64),
+    /// An entry of the list.
+    Entry(&'a Scratch<T>, usize),
+}
+
+/// The tensors that occur while a rule runs.
+#[derive(Default)]
+pub struct Scratch<T: Float>(RefCell<Vec<Entry<T>>>);
+
+enum Entry<T: Float> {
+    Done(Tensor<T>),
+    /// An op to apply to these handles; the op is taken when it is applied.
+    Waiting(Option<Box<dyn Op<T>>>, Vec<Argument>),
+}
+
+#[derive(Clone, Copy)]
+enum Argument {
+    Lit(f64),
+    Entry(usize),
+}
+
+impl<T: Float> Scratch<T> {
+    /// An empty list.
+    pub fn new() -> Scratch<T> {
+        Scratch(RefCell::new(Vec::new()))
+    }
+
+    /// `x` as a number.
+    pub fn number(&self, x: &Tensor<T>) -> Recorded<'_, T> {
+        self.push(Entry::Done(x.clone()))
+    }
+
+    /// The tensor behind a number.
+    pub fn tensor(&self, x: Recorded<'_, T>) -> Tensor<T> {
+        match x {
+            Recorded::Lit(v) => Tensor::constant(T::of(v)),
+            Recorded::Entry(_, i) => self.force(i),
+        }
+    }
+
+    fn push(&self, entry: Entry<T>) -> Recorded<'_, T> {
+        let mut entries = self.0.borrow_mut();
+        entries.push(entry);
+        Recorded::Entry(self, entries.len() - 1)
+    }
+
+    fn force(&self, i: usize) -> Tensor<T> {
+        let (op, arguments) = match &mut self.0.borrow_mut()[i] {
+            Entry::Done(x) => return x.clone(),
+            Entry::Waiting(op, arguments) => (op.take().expect("a formula has no cycles"), arguments.clone()),
+        };
+        let argument = |a: &Argument| match *a {
+            Argument::Lit(v) => Tensor::constant(T::of(v)),
+            Argument::Entry(i) => self.force(i),
+        };
+        let parents: Parents<T> = arguments.iter().map(argument).collect();
+        let y = Tensor::record(op, parents);
+        self.0.borrow_mut()[i] = Entry::Done(y.clone());
+        y
+    }
+}
+
+impl<T: Float> Recorded<'_, T> {
+    /// A comparison: 1 where it holds, 0 elsewhere; a constant, since it does not change with its arguments.
+    fn mask<R: Rule<2>>(rule: R, x: [Self; 2]) -> Self {
+        match Self::apply(rule, x) {
+            Recorded::Entry(scratch, i) => {
+                no_grad(|| scratch.force(i));
+                Recorded::Entry(scratch, i)
+            }
+            lit => lit,
+        }
+    }
+}
+
+impl<T: Float> Num for Recorded<'_, T> {
+    type Mask = Self;
+    fn lit(v: f64) -> Self {
+        Recorded::Lit(v)
+    }
+    fn apply<R: Rule<N>, const N: usize>(rule: R, x: [Self; N]) -> Self {
+        let mut list = None;
+        let arguments = x.map(|x| match x {
+            Recorded::Lit(v) => Argument::Lit(v),
+            Recorded::Entry(scratch, i) => {
+                list = Some(scratch);
+                Argument::Entry(i)
+            }
+        });
+        match list {
+            Some(scratch) => {
+                scratch.push(Entry::Waiting(Some(Box::new(Elementwise::<R, N>(rule))), arguments.to_vec()))
+            }
+            // Numbers alone: no tensor is needed.
+            None => Recorded::Lit(rule.value(arguments.map(|a| match a {
+                Argument::Lit(v) => v,
+                Argument::Entry(_) => unreachable!("an entry brings its list along"),
+            }))),
+        }
+    }
+    fn chain(self, slope: Self) -> Self {
+        match slope {
+            Recorded::Lit(1.0) => self,
+            Recorded::Lit(-1.0) => -self,
+            _ => Self::apply(rules::Chain, [self, slope]),
+        }
+    }
+    fn lt(self, other: Self) -> Self {
+        Self::mask(rules::Lt, [self, other])
+    }
+    fn le(self, other: Self) -> Self {
+        Self::mask(rules::Le, [self, other])
+    }
+    fn eq(self, other: Self) -> Self {
+        Self::mask(rules::Eq, [self, other])
+    }
+    fn select(mask: Self, a: Self, b: Self) -> Self {
+        Self::apply(rules::Where, [mask, a, b])
+    }
+}
+arithmetic!(['a, T: Float] Recorded<'a, T>);

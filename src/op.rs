@@ -1,0 +1,95 @@
+//! What a node needs of its operation.
+
+use crate::context::{no_grad, on_behalf_of};
+use crate::kernels::{Array, Error};
+use crate::num::{Float, Formula, Style};
+use crate::tensor::Tensor;
+
+/// A differentiable operation: how to compute it, and its derivative in both directions.
+///
+/// Most ops never meet this trait: an elementwise one is a [`Rule`](crate::Rule). Implement `Op` for what mixes
+/// elements. The two derivatives are written with tensor operations, which makes them differentiable in turn: that is
+/// how every order of derivative comes about.
+///
+/// ```
+/// use femtograd::{Array, Error, Op, Tensor};
+///
+/// /// `y = x[::-1]`: a vector backwards.
+/// #[derive(Clone)]
+/// struct Reverse;
+/// impl Op<f64> for Reverse {
+///     fn name(&self) -> &'static str {
+///         "reverse"
+///     }
+///     fn forward(&self, x: &[Tensor<f64>]) -> Result<Array<f64>, Error> {
+///         let n = x[0].data().len();
+///         x[0].data().slice(0, n.saturating_sub(1), -1, n)
+///     }
+///     // Linear and its own transpose: both derivatives are the op again.
+///     fn vjp(&self, _: &[Tensor<f64>], _: &Tensor<f64>, g: &Tensor<f64>, _: usize) -> Tensor<f64> {
+///         Tensor::apply(Reverse, [g])
+///     }
+///     fn jvp(&self, _: &[Tensor<f64>], _: &Tensor<f64>, dx: &[Option<Tensor<f64>>]) -> Tensor<f64> {
+///         Tensor::apply(Reverse, [dx[0].as_ref().unwrap()])
+///     }
+/// }
+///
+/// let x = Tensor::new([1.0, 2.0, 4.0]);
+/// (Tensor::apply(Reverse, [&x]) * Tensor::constant([1.0, 10.0, 100.0])).sum().backward();
+/// assert_eq!(x.grad().unwrap().to_vec(), [100.0, 10.0, 1.0]);
+/// ```
+pub trait Op<T: Float>: Send + Sync + 'static {
+    /// The name, as users call it: `"matmul"`.
+    fn name(&self) -> &'static str;
+
+    /// The value `y = f(x…)`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the arguments, in words that make sense after the op's name: shapes, axes, indices.
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error>;
+
+    /// The vector-Jacobian product `g·∂y/∂xᵢ`, recorded: what the cotangent `g` of `y` adds to that of `x[i]`.
+    ///
+    /// It may have the shape of `y` where `x[i]` was broadcast: the engine sums it down to the shape of `x[i]`.
+    fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T>;
+
+    /// The Jacobian-vector product `Σᵢ ∂y/∂xᵢ·dxᵢ`, recorded: the tangent of `y`. At least one tangent is given; an
+    /// argument without one does not change.
+    fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T>;
+
+    /// The first-order [`vjp`](Self::vjp) with bare numbers, for all arguments at once: adds to `sums[i]`, which has
+    /// the shape of `x[i]`, for every `i` that [wants](Tensor::wants_grad) a gradient.
+    ///
+    /// By default it runs `vjp` without recording. Override it where one pass over memory can do the work of several.
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        let constant = |a: Array<T>| Tensor::node(a, None, false, y.location());
+        let mut wrapped: Vec<_> = sums.iter_mut().map(|sum| sum.take().map(constant)).collect();
+        no_grad(|| pull_recorded(self, x, y, &constant(g.clone()), &mut wrapped));
+        sums.iter_mut().zip(wrapped).for_each(|(sum, w)| *sum = w.map(|w| w.data().clone()));
+    }
+
+    /// The formulas of the op where it has some, written with symbols: see [`Rule`](crate::Rule).
+    fn formula(&self, _style: Style) -> Option<Formula> {
+        None
+    }
+}
+
+/// One step of a recorded backward pass: every wanted parent's [`Op::vjp`], undone where the parent was broadcast,
+/// and added to its sum.
+pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
+    op: &O,
+    x: &[Tensor<T>],
+    y: &Tensor<T>,
+    g: &Tensor<T>,
+    sums: &mut [Option<Tensor<T>>],
+) {
+    on_behalf_of(y.location(), || {
+        for (i, sum) in sums.iter_mut().enumerate().filter(|(i, _)| x[*i].wants_grad()) {
+            let gx = op.vjp(x, y, g, i).sum_to(x[i].shape());
+            *sum = Some(match sum.take() {
+                Some(sum) => sum + gx,
+                None => gx,
+            });
+        }
+    });
+}

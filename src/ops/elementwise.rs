@@ -1,0 +1,590 @@
+//! The elementwise ops. Each is a [`Rule`]: its formula, its value, its slopes; the method that applies it to tensors
+//! stands beside it.
+//!
+//! Where a function has no derivative, its documentation says which slope is taken there. Functions that are equal
+//! have equal slopes: `relu(x)`, `maximum(x, 0)` and `where(x > 0, x, 0)` all have 0 at 0.
+
+use crate::context::no_grad;
+use crate::num::{Float, Num};
+use crate::{Operand, Rule, Tensor};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
+/// `y = a + b`
+#[derive(Clone, Copy)]
+pub struct Add;
+impl Rule<2> for Add {
+    const NAME: &'static str = "add";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        a + b
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, _: [V; 2], _: V) -> [V; 2] {
+        [V::lit(1.0), V::lit(1.0)]
+    }
+}
+
+/// `y = a − b`
+#[derive(Clone, Copy)]
+pub struct Sub;
+impl Rule<2> for Sub {
+    const NAME: &'static str = "sub";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        a - b
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, _: [V; 2], _: V) -> [V; 2] {
+        [V::lit(1.0), V::lit(-1.0)]
+    }
+}
+
+/// `y = a · b`
+#[derive(Clone, Copy)]
+pub struct Mul;
+impl Rule<2> for Mul {
+    const NAME: &'static str = "mul";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        a * b
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [a, b]: [V; 2], _: V) -> [V; 2] {
+        [b, a]
+    }
+}
+
+/// `y = a / b`
+#[derive(Clone, Copy)]
+pub struct Div;
+impl Rule<2> for Div {
+    const NAME: &'static str = "div";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        a / b
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [_, b]: [V; 2], y: V) -> [V; 2] {
+        [b.recip(), -y / b]
+    }
+}
+
+/// `y = −x`
+#[derive(Clone, Copy)]
+pub struct Neg;
+impl Rule<1> for Neg {
+    const NAME: &'static str = "neg";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        -x
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, _: [V; 1], _: V) -> [V; 1] {
+        [V::lit(-1.0)]
+    }
+}
+
+/// `y = a · b`, and 0 where either is exactly 0 (unless `a` is NaN): the chain rule's product of a cotangent `a` and a
+/// slope `b`, see [`Num::chain`].
+#[derive(Clone, Copy)]
+pub struct Chain;
+impl Rule<2> for Chain {
+    const NAME: &'static str = "chain";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        a.chain(b)
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [a, b]: [V; 2], _: V) -> [V; 2] {
+        [b, a]
+    }
+}
+
+/// `y = |x|`, with slope 0 at 0.
+#[derive(Clone, Copy)]
+pub struct Abs;
+impl Rule<1> for Abs {
+    const NAME: &'static str = "abs";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.abs()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        let zero = V::lit(0.0);
+        [V::select(zero.lt(x), V::lit(1.0), V::select(x.lt(zero), V::lit(-1.0), zero))]
+    }
+}
+
+/// `y = eˣ`
+#[derive(Clone, Copy)]
+pub struct Exp;
+impl Rule<1> for Exp {
+    const NAME: &'static str = "exp";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.exp()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, _: [V; 1], y: V) -> [V; 1] {
+        [y]
+    }
+}
+
+/// `y = ln x`
+#[derive(Clone, Copy)]
+pub struct Ln;
+impl Rule<1> for Ln {
+    const NAME: &'static str = "ln";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.ln()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        [x.recip()]
+    }
+}
+
+/// `y = ln(1 + x)`, accurate near 0.
+#[derive(Clone, Copy)]
+pub struct Ln1p;
+impl Rule<1> for Ln1p {
+    const NAME: &'static str = "ln_1p";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.ln_1p()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        [(V::lit(1.0) + x).recip()]
+    }
+}
+
+/// `y = √x`, with slope +∞ at 0.
+#[derive(Clone, Copy)]
+pub struct Sqrt;
+impl Rule<1> for Sqrt {
+    const NAME: &'static str = "sqrt";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.sqrt()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, _: [V; 1], y: V) -> [V; 1] {
+        [V::lit(0.5) / y]
+    }
+}
+
+/// `y = sin x`
+#[derive(Clone, Copy)]
+pub struct Sin;
+impl Rule<1> for Sin {
+    const NAME: &'static str = "sin";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.sin()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        [x.cos()]
+    }
+}
+
+/// `y = cos x`
+#[derive(Clone, Copy)]
+pub struct Cos;
+impl Rule<1> for Cos {
+    const NAME: &'static str = "cos";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.cos()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        [-x.sin()]
+    }
+}
+
+/// `y = tanh x`
+#[derive(Clone, Copy)]
+pub struct Tanh;
+impl Rule<1> for Tanh {
+    const NAME: &'static str = "tanh";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.tanh()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, _: [V; 1], y: V) -> [V; 1] {
+        [V::lit(1.0) - y * y]
+    }
+}
+
+/// `y = σ(x) = 1 / (1 + e⁻ˣ)`
+#[derive(Clone, Copy)]
+pub struct Sigmoid;
+impl Rule<1> for Sigmoid {
+    const NAME: &'static str = "sigmoid";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.sigmoid()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, _: [V; 1], y: V) -> [V; 1] {
+        [y * (V::lit(1.0) - y)]
+    }
+}
+
+/// `y = erf x = 2/√π ∫₀ˣ e^(−t²) dt`
+#[derive(Clone, Copy)]
+pub struct Erf;
+impl Rule<1> for Erf {
+    const NAME: &'static str = "erf";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.erf()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        [V::lit(FRAC_2_SQRT_PI) * (-x * x).exp()]
+    }
+}
+
+/// `y = max(x, 0)`, with slope 0 at 0.
+#[derive(Clone, Copy)]
+pub struct Relu;
+impl Rule<1> for Relu {
+    const NAME: &'static str = "relu";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        V::select(x.le(V::lit(0.0)), V::lit(0.0), x)
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        [V::select(x.le(V::lit(0.0)), V::lit(0.0), V::lit(1.0))]
+    }
+}
+
+/// `y = ln(1 + eˣ)`, computed as `max(x, 0) + ln(1 + e^−|x|)`, which does not overflow.
+#[derive(Clone, Copy)]
+pub struct Softplus;
+impl Rule<1> for Softplus {
+    const NAME: &'static str = "softplus";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        V::select(x.le(V::lit(0.0)), V::lit(0.0), x) + (-x.abs()).exp().ln_1p()
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        [x.sigmoid()]
+    }
+}
+
+/// `y = x · Φ(x) = x · (1 + erf(x/√2)) / 2`, with `Φ` the normal distribution (Hendrycks & Gimpel 2016).
+#[derive(Clone, Copy)]
+pub struct Gelu;
+impl Rule<1> for Gelu {
+    const NAME: &'static str = "gelu";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x * (V::lit(0.5) + V::lit(0.5) * (x * V::lit(FRAC_1_SQRT_2)).erf())
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        let normal = V::lit(0.5) + V::lit(0.5) * (x * V::lit(FRAC_1_SQRT_2)).erf();
+        // Φ + x·φ; the strong zero lets the density win over an infinite x.
+        let density = V::lit(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (x * x * V::lit(-0.5)).exp();
+        [normal + x.chain(density)]
+    }
+}
+
+/// `y = aᵇ`. At `a = 0`: the slope in `b` is 0 for `b ≥ 0`, and the slope in `a` is 0 for `b = 0`.
+#[derive(Clone, Copy)]
+pub struct Pow;
+impl Rule<2> for Pow {
+    const NAME: &'static str = "pow";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        a.pow(b)
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [a, b]: [V; 2], y: V) -> [V; 2] {
+        let (zero, one) = (V::lit(0.0), V::lit(1.0));
+        let by_b = V::select(zero.le(b), V::select(a.eq(zero), zero, y * a.ln()), y * a.ln());
+        [V::select(b.eq(zero), zero, b * a.pow(b - one)), by_b]
+    }
+}
+
+/// `y = xⁿ` for a whole number `n`: `x·x·…·x`, exactly so for `|n| ≤ 64`; `x⁰ = 1` with slope 0.
+#[derive(Clone, Copy)]
+pub struct Powi(
+    /// The exponent `n`.
+    pub i32,
+);
+impl Rule<1> for Powi {
+    const NAME: &'static str = "powi";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        x.powi(self.0)
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        match self.0 {
+            0 => [V::lit(0.0)],
+            1 => [V::lit(1.0)],
+            // In f64 arithmetic, so that the lowest exponent has a neighbour below.
+            i32::MIN => [V::lit(self.0 as f64) * x.powi(self.0) / x],
+            n => [V::lit(n as f64) * x.powi(n - 1)],
+        }
+    }
+}
+
+/// `y = max(a, b)`; where they are equal the slope is 0 in `a` and 1 in `b`; NaN if either is.
+#[derive(Clone, Copy)]
+pub struct Maximum;
+impl Rule<2> for Maximum {
+    const NAME: &'static str = "maximum";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        V::select(b.lt(a), a, V::select(a.eq(a), b, a))
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [a, b]: [V; 2], _: V) -> [V; 2] {
+        let (zero, one) = (V::lit(0.0), V::lit(1.0));
+        [V::select(b.lt(a), one, zero), V::select(b.lt(a), zero, one)]
+    }
+}
+
+/// `y = min(a, b)`; where they are equal the slope is 0 in `a` and 1 in `b`; NaN if either is.
+#[derive(Clone, Copy)]
+pub struct Minimum;
+impl Rule<2> for Minimum {
+    const NAME: &'static str = "minimum";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        V::select(a.lt(b), a, V::select(a.eq(a), b, a))
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [a, b]: [V; 2], _: V) -> [V; 2] {
+        let (zero, one) = (V::lit(0.0), V::lit(1.0));
+        [V::select(a.lt(b), one, zero), V::select(a.lt(b), zero, one)]
+    }
+}
+
+/// `y = b` where `a` is not 0, `c` elsewhere; the slope in the condition `a` is 0.
+#[derive(Clone, Copy)]
+pub struct Where;
+impl Rule<3> for Where {
+    const NAME: &'static str = "where";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b, c]: [V; 3]) -> V {
+        V::select(a.eq(V::lit(0.0)), c, b)
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [a, _, _]: [V; 3], _: V) -> [V; 3] {
+        let (zero, one, no) = (V::lit(0.0), V::lit(1.0), a.eq(V::lit(0.0)));
+        [zero, V::select(no, zero, one), V::select(no, one, zero)]
+    }
+}
+
+/// The comparisons: 1 where they hold, 0 elsewhere and where either is NaN. Constant almost everywhere: slope 0.
+macro_rules! comparison {
+    ($(#[$doc:meta] $Name:ident $name:literal $f:ident;)*) => { $(
+        #[$doc]
+        #[derive(Clone, Copy)]
+        pub struct $Name;
+        impl Rule<2> for $Name {
+            const NAME: &'static str = $name;
+            #[inline(always)]
+            fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+                V::select(a.$f(b), V::lit(1.0), V::lit(0.0))
+            }
+            #[inline(always)]
+            fn slopes<V: Num>(&self, _: [V; 2], _: V) -> [V; 2] {
+                [V::lit(0.0), V::lit(0.0)]
+            }
+        }
+    )* };
+}
+comparison! {
+    /// `y = 1` where `a < b`, 0 elsewhere.
+    Lt "lt" lt;
+    /// `y = 1` where `a ≤ b`, 0 elsewhere.
+    Le "le" le;
+    /// `y = 1` where `a = b`, 0 elsewhere.
+    Eq "eq" eq;
+}
+
+/// Elementwise functions. All have the shape of the tensor.
+impl<T: Float> Tensor<T> {
+    /// `|x|`, with slope 0 at 0.
+    #[track_caller]
+    pub fn abs(&self) -> Tensor<T> {
+        Abs.on([self])
+    }
+    /// `eˣ`
+    #[track_caller]
+    pub fn exp(&self) -> Tensor<T> {
+        Exp.on([self])
+    }
+    /// `ln x`
+    #[track_caller]
+    pub fn ln(&self) -> Tensor<T> {
+        Ln.on([self])
+    }
+    /// `ln(1 + x)`, accurate near 0.
+    #[track_caller]
+    pub fn ln_1p(&self) -> Tensor<T> {
+        Ln1p.on([self])
+    }
+    /// `√x`, with slope +∞ at 0.
+    #[track_caller]
+    pub fn sqrt(&self) -> Tensor<T> {
+        Sqrt.on([self])
+    }
+    /// `sin x`, in radians.
+    #[track_caller]
+    pub fn sin(&self) -> Tensor<T> {
+        Sin.on([self])
+    }
+    /// `cos x`, in radians.
+    #[track_caller]
+    pub fn cos(&self) -> Tensor<T> {
+        Cos.on([self])
+    }
+    /// `tanh x`
+    #[track_caller]
+    pub fn tanh(&self) -> Tensor<T> {
+        Tanh.on([self])
+    }
+    /// `σ(x) = 1 / (1 + e⁻ˣ)`
+    #[track_caller]
+    pub fn sigmoid(&self) -> Tensor<T> {
+        Sigmoid.on([self])
+    }
+    /// `erf x = 2/√π ∫₀ˣ e^(−t²) dt`
+    #[track_caller]
+    pub fn erf(&self) -> Tensor<T> {
+        Erf.on([self])
+    }
+    /// `max(x, 0)`, with slope 0 at 0.
+    #[track_caller]
+    pub fn relu(&self) -> Tensor<T> {
+        Relu.on([self])
+    }
+    /// `ln(1 + eˣ)`, without overflow.
+    #[track_caller]
+    pub fn softplus(&self) -> Tensor<T> {
+        Softplus.on([self])
+    }
+    /// `x · Φ(x)`, with `Φ` the normal distribution: the exact form, through `erf`.
+    #[track_caller]
+    pub fn gelu(&self) -> Tensor<T> {
+        Gelu.on([self])
+    }
+    /// `xⁿ` for a whole number `n`: exactly `x·x·…·x` for `|n| ≤ 64`.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let x = Tensor::new(-3.0);
+    /// let y = x.powi(3);
+    /// y.backward();
+    /// assert_eq!((y.item(), x.grad().unwrap().item()), (-27.0, 27.0));
+    /// ```
+    #[track_caller]
+    pub fn powi(&self, n: i32) -> Tensor<T> {
+        Powi(n).on([self])
+    }
+    /// `xᵖ` for a number `p`. A whole one is computed as [`powi`](Self::powi), so that negative `x` are fine.
+    #[track_caller]
+    pub fn powf(&self, p: T) -> Tensor<T> {
+        let whole = p.to_f64() as i32;
+        if T::of(whole as f64) == p { self.powi(whole) } else { self.pow(p) }
+    }
+    /// `xᵇ`, elementwise, the exponent a tensor too. NaN for a negative `x` with an exponent that is not whole.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn pow(&self, exponent: impl Operand<T>) -> Tensor<T> {
+        Pow.on([self.clone(), exponent.into_tensor()])
+    }
+    /// `max(x, b)`, elementwise; where they are equal the slope is 0 in `x` and 1 in `b`.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn maximum(&self, other: impl Operand<T>) -> Tensor<T> {
+        Maximum.on([self.clone(), other.into_tensor()])
+    }
+    /// `min(x, b)`, elementwise; where they are equal the slope is 0 in `x` and 1 in `b`.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn minimum(&self, other: impl Operand<T>) -> Tensor<T> {
+        Minimum.on([self.clone(), other.into_tensor()])
+    }
+    /// 1 where `x < b`, 0 elsewhere: a constant, for [`where_`].
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn lt(&self, other: impl Operand<T>) -> Tensor<T> {
+        let x = [self.clone(), other.into_tensor()];
+        no_grad(|| Lt.on(x))
+    }
+    /// 1 where `x ≤ b`, 0 elsewhere: a constant, for [`where_`].
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn le(&self, other: impl Operand<T>) -> Tensor<T> {
+        let x = [self.clone(), other.into_tensor()];
+        no_grad(|| Le.on(x))
+    }
+    /// 1 where `x > b`, 0 elsewhere: a constant, for [`where_`].
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn gt(&self, other: impl Operand<T>) -> Tensor<T> {
+        other.into_tensor().lt(self)
+    }
+    /// 1 where `x ≥ b`, 0 elsewhere: a constant, for [`where_`].
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn ge(&self, other: impl Operand<T>) -> Tensor<T> {
+        other.into_tensor().le(self)
+    }
+    /// 1 where `x = b`, 0 elsewhere: a constant, for [`where_`]. (Named apart from `==`, which compares whole values.)
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn equals(&self, other: impl Operand<T>) -> Tensor<T> {
+        let x = [self.clone(), other.into_tensor()];
+        no_grad(|| Eq.on(x))
+    }
+}
+
+/// `a` where the condition is not 0, `b` elsewhere; elementwise under broadcasting.
+///
+/// What is not chosen contributes nothing to a gradient, whatever its slope:
+///
+/// ```
+/// use femtograd::{Tensor, where_};
+/// let x = Tensor::new([-4.0, 4.0]);
+/// where_(x.gt(0.0), x.sqrt(), &x).sum().backward(); // √−4 is NaN, and not chosen
+/// assert_eq!(x.grad().unwrap().to_vec(), [1.0, 0.25]);
+/// ```
+///
+/// # Panics
+/// If the shapes do not broadcast.
+#[track_caller]
+pub fn where_<T: Float>(condition: impl Operand<T>, a: impl Operand<T>, b: impl Operand<T>) -> Tensor<T> {
+    Where.on([condition.into_tensor(), a.into_tensor(), b.into_tensor()])
+}

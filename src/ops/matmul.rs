@@ -1,0 +1,69 @@
+//! Matrix products.
+
+use crate::kernels::{self, Error, Shape};
+use crate::num::Float;
+use crate::{Array, Op, Tensor};
+
+/// `y[…, i, j] = Σₖ a[…, i, k] · b[…, k, j]`, the leading axes broadcast.
+#[derive(Clone)]
+struct MatMul;
+impl<T: Float> Op<T> for MatMul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        kernels::matmul(x[0].data(), x[1].data())
+    }
+    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
+        match i {
+            0 => Tensor::apply(MatMul, [g, &x[1].t()]),
+            _ => Tensor::apply(MatMul, [&x[0].t(), g]),
+        }
+    }
+    fn jvp(&self, x: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        let a = dx[0].as_ref().map(|da| Tensor::apply(MatMul, [da, &x[1]]));
+        let b = dx[1].as_ref().map(|db| Tensor::apply(MatMul, [&x[0], db]));
+        a.into_iter().chain(b).reduce(|a, b| a + b).expect("at least one tangent")
+    }
+}
+
+/// Products.
+impl<T: Float> Tensor<T> {
+    /// The matrix product, under NumPy's rules: `[…, m, k] × […, k, n] → […, m, n]`, leading axes broadcast; a vector
+    /// on the left is a row, on the right a column, and its axis vanishes from the result.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let (a, x) = (Tensor::new([[1.0, 2.0], [3.0, 4.0]]), Tensor::new([10.0, 1.0]));
+    /// assert_eq!(a.matmul(&x).to_string(), "[12, 34]");
+    /// assert_eq!(x.matmul(&a).to_string(), "[13, 24]");
+    /// assert_eq!(x.matmul(&x).item(), 101.0);
+    /// ```
+    ///
+    /// # Panics
+    /// If one of them is a single number, the inner lengths differ, or the leading axes do not broadcast.
+    #[track_caller]
+    pub fn matmul(&self, other: &Tensor<T>) -> Tensor<T> {
+        let (a, b) = (self.shape(), other.shape());
+        match (a, b) {
+            (&[k], &[l]) if k == l => self.reshape(&[1, k]).matmul(&other.reshape(&[k, 1])).reshape(&[]),
+            (&[k], &[.., l, _]) if k == l => {
+                let y = self.reshape(&[1, k]).matmul(other);
+                let axis = y.shape().len() - 2;
+                y.without(&[axis])
+            }
+            (&[.., _, k], &[l]) if k == l => {
+                let y = self.matmul(&other.reshape(&[l, 1]));
+                let axis = y.shape().len() - 1;
+                y.without(&[axis])
+            }
+            // One matrix for the whole batch: the batch is more rows.
+            (&[ref batch @ .., m, k], &[l, n]) if k == l && !batch.is_empty() => {
+                let shape: Shape = batch.iter().copied().chain([m, n]).collect();
+                let rows = kernels::count(batch) * m;
+                Tensor::apply(MatMul, [&self.reshape(&[rows, k]), other]).reshape(&shape)
+            }
+            _ => Tensor::apply(MatMul, [self, other]),
+        }
+    }
+}

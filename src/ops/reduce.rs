@@ -1,0 +1,188 @@
+//! Reductions: over all axes, or over some, which vanish (`sum_axes`) or keep length 1 (`sum_keepdims`).
+
+use crate::kernels::{self, Error, Shape};
+use crate::num::Float;
+use crate::{Array, Op, Tensor};
+
+/// `y = Σ x` over axes that keep length 1.
+#[derive(Clone)]
+pub(crate) struct Sum(pub(crate) Shape);
+impl<T: Float> Op<T> for Sum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        kernels::sum(x[0].data(), &self.0)
+    }
+    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+        g.broadcast_to(x[0].shape())
+    }
+    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        Tensor::apply(self.clone(), dx.iter().flatten())
+    }
+}
+
+/// `y = max x` over axes that keep length 1. Equal maxima share the gradient equally.
+#[derive(Clone)]
+struct Max(Shape);
+impl Max {
+    /// `∂y/∂x`: each maximum's share.
+    fn shares<T: Float>(&self, x: &Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
+        let winners = x.equals(y);
+        &winners / Tensor::apply(Sum(self.0.clone()), [&winners])
+    }
+}
+impl<T: Float> Op<T> for Max {
+    fn name(&self) -> &'static str {
+        "max"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        kernels::max(x[0].data(), &self.0)
+    }
+    fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+        g * self.shares(&x[0], y)
+    }
+    fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        let dx = dx[0].as_ref().expect("at least one tangent");
+        Tensor::apply(Sum(self.0.clone()), [dx * self.shares(&x[0], y)])
+    }
+}
+
+/// Which axes a reduction runs over: one (`1`, `-1`), or several (`[0, 2]`). Negative ones count from the last.
+pub trait Axes {
+    /// The axes as written.
+    fn list(&self) -> Vec<isize>;
+}
+impl Axes for isize {
+    fn list(&self) -> Vec<isize> {
+        vec![*self]
+    }
+}
+impl Axes for &[isize] {
+    fn list(&self) -> Vec<isize> {
+        self.to_vec()
+    }
+}
+impl<const N: usize> Axes for [isize; N] {
+    fn list(&self) -> Vec<isize> {
+        self.to_vec()
+    }
+}
+
+/// Axis `k` of `n`, counted from the last if negative.
+pub(crate) fn axis_of(k: isize, n: usize) -> Result<usize, Error> {
+    let axis = if k < 0 { k + n as isize } else { k };
+    if axis < 0 || axis >= n as isize {
+        return Err(Error(format!("there is no axis {k} among {n}")));
+    }
+    Ok(axis as usize)
+}
+
+/// Reductions.
+impl<T: Float> Tensor<T> {
+    /// `Σ x` over all elements: one number.
+    #[track_caller]
+    pub fn sum(&self) -> Tensor<T> {
+        let all = (0..self.shape().len()).collect();
+        Tensor::apply(Sum(all), [self]).reshape(&[])
+    }
+    /// `Σ x` over some axes, which vanish.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let x = Tensor::new([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.sum_axes(0).to_string(), "[4, 6]");
+    /// assert_eq!(x.sum_keepdims(-1).to_string(), "[[3], [7]]");
+    /// ```
+    ///
+    /// # Panics
+    /// If an axis does not exist or is named twice.
+    #[track_caller]
+    pub fn sum_axes(&self, axes: impl Axes) -> Tensor<T> {
+        let axes = self.axes("sum", axes);
+        Tensor::apply(Sum(axes.clone()), [self]).without(&axes)
+    }
+    /// `Σ x` over some axes, which keep length 1.
+    ///
+    /// # Panics
+    /// If an axis does not exist or is named twice.
+    #[track_caller]
+    pub fn sum_keepdims(&self, axes: impl Axes) -> Tensor<T> {
+        Tensor::apply(Sum(self.axes("sum", axes)), [self])
+    }
+
+    /// `Σ x / n` over all `n` elements: one number; NaN of none.
+    #[track_caller]
+    pub fn mean(&self) -> Tensor<T> {
+        self.sum() * (T::ONE / T::of(self.data().len() as f64))
+    }
+    /// `Σ x / n` over some axes, which vanish.
+    ///
+    /// # Panics
+    /// If an axis does not exist or is named twice.
+    #[track_caller]
+    pub fn mean_axes(&self, axes: impl Axes) -> Tensor<T> {
+        let axes = self.axes("mean", axes);
+        Tensor::apply(Sum(axes.clone()), [self]).without(&axes) * self.weight(&axes)
+    }
+    /// `Σ x / n` over some axes, which keep length 1.
+    ///
+    /// # Panics
+    /// If an axis does not exist or is named twice.
+    #[track_caller]
+    pub fn mean_keepdims(&self, axes: impl Axes) -> Tensor<T> {
+        let axes = self.axes("mean", axes);
+        Tensor::apply(Sum(axes.clone()), [self]) * self.weight(&axes)
+    }
+
+    /// The largest element: one number; −∞ of none, NaN if one is. Equal maxima share the gradient equally.
+    #[track_caller]
+    pub fn max(&self) -> Tensor<T> {
+        let all = (0..self.shape().len()).collect();
+        Tensor::apply(Max(all), [self]).reshape(&[])
+    }
+    /// The largest element over some axes, which vanish.
+    ///
+    /// # Panics
+    /// If an axis does not exist or is named twice.
+    #[track_caller]
+    pub fn max_axes(&self, axes: impl Axes) -> Tensor<T> {
+        let axes = self.axes("max", axes);
+        Tensor::apply(Max(axes.clone()), [self]).without(&axes)
+    }
+    /// The largest element over some axes, which keep length 1.
+    ///
+    /// # Panics
+    /// If an axis does not exist or is named twice.
+    #[track_caller]
+    pub fn max_keepdims(&self, axes: impl Axes) -> Tensor<T> {
+        Tensor::apply(Max(self.axes("max", axes)), [self])
+    }
+
+    /// Axes of this tensor, counted from the first, each once.
+    #[track_caller]
+    pub(crate) fn axes(&self, op: &'static str, axes: impl Axes) -> Shape {
+        let n = self.shape().len();
+        let mut list = Shape::new();
+        for k in axes.list() {
+            match axis_of(k, n) {
+                Ok(axis) if list.contains(&axis) => self.refuse(op, &format!("axis {k} is named twice")),
+                Ok(axis) => list.push(axis),
+                Err(why) => self.refuse(op, &why.0),
+            }
+        }
+        list
+    }
+
+    /// Without these axes, which have length 1.
+    #[track_caller]
+    pub(crate) fn without(&self, axes: &[usize]) -> Tensor<T> {
+        let left = self.shape().iter().enumerate().filter(|(k, _)| !axes.contains(k));
+        self.reshape(&left.map(|(_, &n)| n).collect::<Shape>())
+    }
+
+    /// One over the number of elements along these axes.
+    fn weight(&self, axes: &[usize]) -> T {
+        T::ONE / T::of(axes.iter().map(|&k| self.shape()[k] as f64).product())
+    }
+}

@@ -1,0 +1,306 @@
+//! Ops that move numbers and leave them as they are. All are linear: the forward derivative of each is the op itself,
+//! its reverse derivative another op of this file or a sum.
+
+use super::reduce::axis_of;
+use crate::kernels::{self, Error, Shape};
+use crate::num::Float;
+use crate::{Array, Op, Operand, Tensor};
+use std::ops::{Bound, RangeBounds};
+
+/// `y = x` in row-major order under another shape.
+#[derive(Clone)]
+struct Reshape(Shape);
+impl<T: Float> Op<T> for Reshape {
+    fn name(&self) -> &'static str {
+        "reshape"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        x[0].data().reshape(&self.0)
+    }
+    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+        g.reshape(x[0].shape())
+    }
+    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        Tensor::apply(self.clone(), dx.iter().flatten())
+    }
+}
+
+/// `y[i₀, i₁, …] = x[…]`, axis `k` of `y` being axis `order[k]` of `x`.
+#[derive(Clone)]
+struct Permute(Shape);
+impl<T: Float> Op<T> for Permute {
+    fn name(&self) -> &'static str {
+        "permute"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        x[0].data().permute(&self.0)
+    }
+    fn vjp(&self, _: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+        let mut inverse = self.0.clone();
+        self.0.iter().enumerate().for_each(|(k, &axis)| inverse[axis] = k);
+        Tensor::apply(Permute(inverse), [g])
+    }
+    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        Tensor::apply(self.clone(), dx.iter().flatten())
+    }
+}
+
+/// `y = x`, repeated along new axes and axes of length 1.
+#[derive(Clone)]
+struct Broadcast(Shape);
+impl<T: Float> Op<T> for Broadcast {
+    fn name(&self) -> &'static str {
+        "broadcast_to"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        x[0].data().broadcast_to(&self.0)
+    }
+    fn vjp(&self, _: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+        g.clone() // of y's shape: the engine undoes broadcasts
+    }
+    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        Tensor::apply(self.clone(), dx.iter().flatten())
+    }
+}
+
+/// `y = Σ x` over the axes that were broadcast to get from `y`'s shape to `x`'s: the reverse of broadcasting.
+#[derive(Clone)]
+struct SumTo(Shape);
+impl<T: Float> Op<T> for SumTo {
+    fn name(&self) -> &'static str {
+        "sum_to"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        kernels::broadcast(&self.0, x[0].shape())?;
+        Ok(kernels::sum_to(x[0].data(), &self.0))
+    }
+    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+        g.broadcast_to(x[0].shape())
+    }
+    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        Tensor::apply(self.clone(), dx.iter().flatten())
+    }
+}
+
+/// `y[…, j, …] = x[…, start + j·step, …]` for `len` values of `j`.
+#[derive(Clone)]
+struct Slice {
+    axis: usize,
+    start: usize,
+    step: isize,
+    len: usize,
+}
+impl<T: Float> Op<T> for Slice {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        x[0].data().slice(self.axis, self.start, self.step, self.len)
+    }
+    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+        Tensor::apply(Place { of: self.clone(), shape: x[0].shape().into() }, [g])
+    }
+    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        Tensor::apply(self.clone(), dx.iter().flatten())
+    }
+    /// Into the range it came from, so that taking `n` single elements costs `n` and not `n²`.
+    fn pull(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        let sum = sums[0].get_or_insert_with(|| Array::full(x[0].shape(), T::ZERO));
+        kernels::add_to_slice(sum, self.axis, self.start, self.step, g);
+    }
+}
+
+/// `y = 0` but for `y[…, start + j·step, …] = x[…, j, …]`: the reverse of [`Slice`].
+#[derive(Clone)]
+struct Place {
+    of: Slice,
+    shape: Shape,
+}
+impl<T: Float> Op<T> for Place {
+    fn name(&self) -> &'static str {
+        "place"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        let mut y = Array::full(&self.shape, T::ZERO);
+        kernels::add_to_slice(&mut y, self.of.axis, self.of.start, self.of.step, x[0].data());
+        Ok(y)
+    }
+    fn vjp(&self, _: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+        Tensor::apply(self.of.clone(), [g])
+    }
+    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        Tensor::apply(self.clone(), dx.iter().flatten())
+    }
+}
+
+/// `y = [x₀, x₁, …]` along an axis.
+#[derive(Clone)]
+struct Concat(usize);
+impl<T: Float> Op<T> for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        kernels::concat(&x.iter().map(Tensor::data).collect::<Vec<_>>(), self.0)
+    }
+    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
+        let start = x[..i].iter().map(|x| x.shape()[self.0]).sum();
+        Tensor::apply(Slice { axis: self.0, start, step: 1, len: x[i].shape()[self.0] }, [g])
+    }
+    fn jvp(&self, x: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        let zero = |x: &Tensor<T>| Tensor::constant(Array::full(x.shape(), T::ZERO));
+        Tensor::apply(self.clone(), x.iter().zip(dx).map(|(x, dx)| dx.clone().unwrap_or_else(|| zero(x))))
+    }
+    fn pull(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        let mut start = 0;
+        for (x, sum) in x.iter().zip(sums) {
+            let len = x.shape()[self.0];
+            if x.wants_grad() {
+                let part = g.slice(self.0, start, 1, len).expect("a part of y");
+                *sum = Some(match sum.take() {
+                    Some(sum) => sum + part,
+                    None => part,
+                });
+            }
+            start += len;
+        }
+    }
+}
+
+/// Shape, order and selection. Axes may be counted from the last: −1 is the last one.
+impl<T: Float> Tensor<T> {
+    /// The same numbers in the same (row-major) order under another shape.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let x = Tensor::new([1.0, 2.0, 3.0, 4.0]);
+    /// assert_eq!(x.reshape(&[2, 2]).to_string(), "[[1, 2], [3, 4]]");
+    /// ```
+    ///
+    /// # Panics
+    /// If the new shape has another number of elements.
+    #[track_caller]
+    pub fn reshape(&self, shape: &[usize]) -> Tensor<T> {
+        Tensor::apply(Reshape(shape.into()), [self])
+    }
+
+    /// The axes in another order: axis `k` of the result is axis `order[k]` of this tensor.
+    ///
+    /// # Panics
+    /// If `order` does not name each axis once.
+    #[track_caller]
+    pub fn permute(&self, order: &[isize]) -> Tensor<T> {
+        let n = self.shape().len();
+        // An axis that does not exist stays one, for the op to refuse with all it knows.
+        Tensor::apply(Permute(order.iter().map(|&k| axis_of(k, n).unwrap_or(usize::MAX)).collect()), [self])
+    }
+
+    /// The last two axes exchanged: the transpose of a matrix, or of each matrix in a batch.
+    ///
+    /// # Panics
+    /// If there are fewer than two axes.
+    #[track_caller]
+    pub fn t(&self) -> Tensor<T> {
+        self.transpose(-2, -1)
+    }
+
+    /// Axes `a` and `b` exchanged.
+    ///
+    /// # Panics
+    /// If one of them does not exist.
+    #[track_caller]
+    pub fn transpose(&self, a: isize, b: isize) -> Tensor<T> {
+        let n = self.shape().len();
+        let mut order: Shape = (0..n).collect();
+        match (axis_of(a, n), axis_of(b, n)) {
+            (Ok(a), Ok(b)) => order.swap(a, b),
+            _ => order.push(usize::MAX),
+        }
+        Tensor::apply(Permute(order), [self])
+    }
+
+    /// Repeated along new axes in front and axes of length 1, without copying.
+    ///
+    /// # Panics
+    /// If `shape` is not reached so.
+    #[track_caller]
+    pub fn broadcast_to(&self, shape: &[usize]) -> Tensor<T> {
+        if self.shape() == shape { self.clone() } else { Tensor::apply(Broadcast(shape.into()), [self]) }
+    }
+
+    /// Summed down to `shape`, from which this shape could have been broadcast.
+    ///
+    /// # Panics
+    /// If it could not.
+    #[track_caller]
+    pub fn sum_to(&self, shape: &[usize]) -> Tensor<T> {
+        if self.shape() == shape { self.clone() } else { Tensor::apply(SumTo(shape.into()), [self]) }
+    }
+
+    /// The elements of `range` along `axis`: `x.slice(0, 2..5)`, `x.slice(-1, ..3)`.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let x = Tensor::new([1.0, 2.0, 3.0, 4.0]);
+    /// x.slice(0, 1..3).sum().backward();
+    /// assert_eq!(x.grad().unwrap().to_vec(), [0.0, 1.0, 1.0, 0.0]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the axis does not exist or the range does not lie inside.
+    #[track_caller]
+    pub fn slice(&self, axis: isize, range: impl RangeBounds<usize>) -> Tensor<T> {
+        let axis = axis_of(axis, self.shape().len()).unwrap_or(usize::MAX);
+        let start = match range.start_bound() {
+            Bound::Included(&i) => i,
+            Bound::Excluded(&i) => i + 1,
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(&i) => i + 1,
+            Bound::Excluded(&i) => i,
+            Bound::Unbounded => self.shape().get(axis).copied().unwrap_or(0),
+        };
+        Tensor::apply(Slice { axis, start, step: 1, len: end.saturating_sub(start) }, [self])
+    }
+}
+
+/// The tensors one after the other along `axis`.
+///
+/// ```
+/// use femtograd::{Tensor, concat};
+/// let (a, b) = (Tensor::new([[1.0], [2.0]]), Tensor::new([[3.0, 4.0], [5.0, 6.0]]));
+/// assert_eq!(concat([&a, &b], 1).to_string(), "[[1, 3, 4], [2, 5, 6]]");
+/// ```
+///
+/// # Panics
+/// If there are none, the axis does not exist, or their shapes differ in another axis.
+#[track_caller]
+pub fn concat<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis: isize) -> Tensor<T> {
+    let parts: Vec<Tensor<T>> = parts.into_iter().map(|x| x.into_tensor()).collect();
+    let n = parts.first().map_or(0, |x| x.shape().len());
+    Tensor::apply(Concat(axis_of(axis, n).unwrap_or(usize::MAX)), parts)
+}
+
+/// The tensors, all of one shape, along a new `axis`.
+///
+/// ```
+/// use femtograd::{Tensor, stack};
+/// let (a, b) = (Tensor::new([1.0, 2.0]), Tensor::new([3.0, 4.0]));
+/// assert_eq!(stack([&a, &b], 0).to_string(), "[[1, 2], [3, 4]]");
+/// ```
+///
+/// # Panics
+/// If there are none, their shapes differ, or the axis is not one of the result's.
+#[track_caller]
+pub fn stack<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis: isize) -> Tensor<T> {
+    let parts: Vec<Tensor<T>> = parts.into_iter().map(|x| x.into_tensor()).collect();
+    let n = parts.first().map_or(0, |x| x.shape().len()) + 1;
+    let Ok(at) = axis_of(axis, n) else { panic!("stack: there is no axis {axis} in a result with {n} axes") };
+    let widen = |x: &Tensor<T>| {
+        let mut shape = Shape::from(x.shape());
+        shape.insert(at.min(shape.len()), 1);
+        x.reshape(&shape)
+    };
+    concat(parts.iter().map(widen).collect::<Vec<_>>(), at as isize)
+}

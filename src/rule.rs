@@ -1,0 +1,190 @@
+//! Elementwise operations, each written once.
+
+use crate::kernels::{self, Array, Buffer, Error, Function, Shape, Sink, broadcast, count, sum_to};
+use crate::num::{Dual, Float, Formula, Num, Scratch, Style, Symbols};
+use crate::{Op, Operand, Tensor};
+use std::array::from_fn;
+
+/// An elementwise operation of `N` arguments: what it computes, and its slope in each argument.
+///
+/// One `impl` gives the op everything: values and gradients of arrays in one pass over memory each, vectorised for
+/// the processor at hand; forward mode; derivatives of every order; its formula as text and LaTeX. The rules of this
+/// library ([`ops::elementwise`](crate::ops::elementwise)) have no privileges: yours, in your crate, are as fast.
+///
+/// Put `#[inline(always)]` on `value` and `slopes`. A kernel compiles its loop for AVX2 and AVX-512 as well as for the
+/// smallest processor, and only what is inlined into the loop takes part: without the attribute an op can be several
+/// times slower. It changes nothing else.
+///
+/// # Example
+///
+/// A whole formula as one op. Its slopes are left out, and come from running `value` on [`Dual`] numbers: the op is
+/// one node, one pass over memory forward and one back.
+///
+/// ```
+/// use femtograd::{Rule, Tensor, num::Num};
+///
+/// /// `y = tanh(x·w + b)`
+/// #[derive(Clone, Copy)]
+/// struct Neuron;
+/// impl Rule<3> for Neuron {
+///     const NAME: &'static str = "neuron";
+///     #[inline(always)]
+///     fn value<V: Num>(&self, [x, w, b]: [V; 3]) -> V {
+///         (x * w + b).tanh()
+///     }
+/// }
+///
+/// let x = Tensor::constant([0.5, -1.0]);
+/// let (w, b) = (Tensor::new(0.3), Tensor::new(0.1)); // they broadcast
+/// Neuron.on([&x, &w, &b]).sum().backward();
+///
+/// let slope = |x: f64| 1.0 - (x * 0.3 + 0.1).tanh().powi(2);
+/// assert!((w.grad().unwrap().item() - (0.5 * slope(0.5) - slope(-1.0))).abs() < 1e-15);
+/// assert!((b.grad().unwrap().item() - (slope(0.5) + slope(-1.0))).abs() < 1e-15);
+/// ```
+pub trait Rule<const N: usize>: Copy + Send + Sync + 'static {
+    /// The name, as users call it: `"tanh"`.
+    const NAME: &'static str;
+
+    /// `y`, from the arguments.
+    fn value<V: Num>(&self, x: [V; N]) -> V;
+
+    /// `∂y/∂xᵢ` for each `i`, from the arguments and the result. Left out, they come from running
+    /// [`value`](Self::value) on [`Dual`] numbers.
+    #[inline(always)]
+    fn slopes<V: Num>(&self, x: [V; N], _y: V) -> [V; N] {
+        self.value(Dual::arguments(x)).1
+    }
+
+    /// The formula of the value and of every slope, as text or LaTeX.
+    ///
+    /// ```
+    /// use femtograd::{Rule, num::Style, ops::elementwise::Div};
+    /// assert_eq!(Div.formula(Style::Text).to_string(), "y = a / b, ∂a = 1 / b, ∂b = −y / b");
+    /// ```
+    fn formula(&self, style: Style) -> Formula {
+        let symbols = Symbols::new();
+        let names: [&'static str; N] =
+            from_fn(|i| if N == 1 { "x" } else { ["a", "b", "c", "d", "e", "f"][i] });
+        let x = names.map(|name| symbols.name(name));
+        let value = symbols.print(self.value(x), style);
+        let slopes = self.slopes(x, symbols.name("y")).map(|slope| symbols.print(slope, style));
+        Formula { style, value, slopes: names.into_iter().zip(slopes).collect() }
+    }
+
+    /// The rule applied to tensors (or numbers), element by element under NumPy's broadcasting.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    fn on<T: Float>(self, x: [impl Operand<T>; N]) -> Tensor<T> {
+        Tensor::apply(Elementwise::<Self, N>(self), x)
+    }
+}
+
+/// A [`Rule`] as an [`Op`] on tensors of any shape.
+#[derive(Clone, Copy)]
+pub struct Elementwise<R, const N: usize>(pub R);
+
+/// The rule's value, for a kernel's loop.
+#[derive(Clone, Copy)]
+struct Forward<R>(R);
+impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 0, 1> for Forward<R> {
+    #[inline(always)]
+    fn at(&self, x: [T; N], _: [T; 0]) -> [T; 1] {
+        [self.0.value(x)]
+    }
+}
+
+/// What the cotangent of the result adds to the cotangent of each argument, for a kernel's loop.
+#[derive(Clone, Copy)]
+struct Backward<R>(R);
+impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 2, N> for Backward<R> {
+    #[inline(always)]
+    fn at(&self, x: [T; N], [y, g]: [T; 2]) -> [T; N] {
+        self.0.slopes(x, y).map(|slope| g.chain(slope))
+    }
+}
+
+/// The arguments of an elementwise op, if they are single numbers all.
+#[inline]
+fn numbers<T: Float, const N: usize>(x: [&Array<T>; N]) -> Option<[T; N]> {
+    let mut numbers = [T::ZERO; N];
+    for (number, x) in numbers.iter_mut().zip(x) {
+        *number = x.as_scalar()?;
+    }
+    Some(numbers)
+}
+
+impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
+    fn name(&self) -> &'static str {
+        R::NAME
+    }
+
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        let x: [&Array<T>; N] = from_fn(|i| x[i].data());
+        if let Some(x) = numbers(x) {
+            return Ok(Array::scalar(self.0.value(x)));
+        }
+        let mut shape = Shape::from(x[0].shape());
+        for x in &x[1..] {
+            shape = broadcast(&shape, x.shape())?;
+        }
+        Ok(kernels::map(Forward(self.0), x, &shape))
+    }
+
+    fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
+        let scratch = Scratch::new();
+        let slopes = self.0.slopes(from_fn(|k| scratch.number(&x[k])), scratch.number(y));
+        scratch.tensor(scratch.number(g).chain(slopes[i]))
+    }
+
+    fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        let scratch = Scratch::new();
+        let slopes = self.0.slopes(from_fn(|k| scratch.number(&x[k])), scratch.number(y));
+        let terms =
+            dx.iter().zip(slopes).filter_map(|(dx, slope)| Some(scratch.number(dx.as_ref()?).chain(slope)));
+        let dy = terms.reduce(|a, b| a + b).expect("at least one tangent");
+        scratch.tensor(dy).broadcast_to(y.shape())
+    }
+
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        let values: [&Array<T>; N] = from_fn(|i| x[i].data());
+        if let (Some(values), Some([y, g])) = (numbers(values), numbers([y.data(), g])) {
+            let gx = Backward(self.0).at(values, [y, g]);
+            for i in (0..N).filter(|&i| x[i].wants_grad()) {
+                let sum = sums[i].as_ref().and_then(Array::as_scalar);
+                sums[i] = Some(Array::scalar(sum.map_or(gx[i], |sum| sum + gx[i])));
+            }
+            return;
+        }
+        // An argument of the result's shape takes its part straight into its sum; one that was broadcast takes it
+        // through a fresh array, to be summed down.
+        let in_place: [bool; N] = from_fn(|i| x[i].shape() == y.shape() && sums[i].is_some());
+        let mut fresh: [Option<Buffer<T>>; N] =
+            from_fn(|i| (x[i].wants_grad() && !in_place[i]).then(|| Buffer::scratch(count(y.shape()))));
+        let mut sinks = [const { Sink::Drop }; N];
+        for (((sink, sum), fresh), in_place) in sinks.iter_mut().zip(&mut *sums).zip(&mut fresh).zip(in_place)
+        {
+            *sink = match (fresh, sum) {
+                (Some(fresh), _) => Sink::Write(fresh),
+                (None, Some(sum)) if in_place => Sink::Add(sum.as_mut_slice()),
+                _ => Sink::Drop,
+            };
+        }
+        kernels::map_into(Backward(self.0), values, [y.data(), g], y.shape(), sinks);
+        for ((sum, fresh), x) in sums.iter_mut().zip(fresh).zip(x) {
+            if let Some(fresh) = fresh {
+                let gx = sum_to(&Array::from_buffer(fresh, y.shape()), x.shape());
+                *sum = Some(match sum.take() {
+                    Some(sum) => sum + gx,
+                    None => gx,
+                });
+            }
+        }
+    }
+
+    fn formula(&self, style: Style) -> Option<Formula> {
+        Some(self.0.formula(style))
+    }
+}

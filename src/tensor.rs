@@ -1,0 +1,154 @@
+//! The core: a tensor, how it came to be, and the way back. Everything else in this library is built on this file.
+//!
+//! A program computes with [`Tensor`]s; each remembers the op and the parents it was computed from. That is a
+//! directed acyclic graph, built while the program runs. [`Tensor::backward`] walks it from a result to the leaves
+//! and applies the chain rule: a node's cotangent (the derivative of the result with respect to it), carried back
+//! through its op, is a contribution to each parent's cotangent.
+
+use crate::frontier::{Frontier, Slot, add};
+use crate::notes::Notes;
+use crate::{Array, Float, Mistake, Op, Place, recording};
+use smallvec::SmallVec;
+use std::ops::Add;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use triomphe::Arc;
+
+/// A value, its gradient, and how it was computed. Cloning shares the node: it is the same tensor.
+#[derive(Clone)]
+pub struct Tensor<T: Float = f32>(pub(crate) Arc<Node<T>>);
+
+pub(crate) struct Node<T: Float> {
+    /// Grows with creation, so a tensor's id is larger than those of all it was computed from. Ordered by id, the
+    /// nodes are the tape (the Wengert list); backwards by id is an order in which `backward` may visit them.
+    pub(crate) id: u64,
+    pub(crate) data: Array<T>,
+    /// The op and its arguments; none for a leaf, which was given and not computed.
+    pub(crate) how: Option<How<T>>,
+    /// Does a gradient flow through here? Then some leaf it was computed from wants one.
+    pub(crate) wanted: bool,
+    /// The line of the program that made it.
+    pub(crate) place: Place,
+    /// What may still change: gradient and label. The value never does.
+    pub(crate) notes: Notes<T>,
+    /// Where a backward pass keeps this node's sum: see [`Frontier`].
+    pub(crate) hint: AtomicU32,
+}
+
+/// The arguments of an op.
+pub type Parents<T> = SmallVec<[Tensor<T>; 2]>;
+type How<T> = (Box<dyn Op<T>>, Parents<T>);
+
+impl<T: Float> Tensor<T> {
+    /// A leaf that wants a gradient: a parameter, or an input to differentiate by.
+    #[track_caller]
+    pub fn new(data: impl Into<Array<T>>) -> Tensor<T> {
+        Tensor::node(data.into(), None, true, Place::here())
+    }
+
+    /// A leaf that wants none: data. What is computed from constants alone is not recorded and is a constant too.
+    #[track_caller]
+    pub fn constant(data: impl Into<Array<T>>) -> Tensor<T> {
+        Tensor::node(data.into(), None, false, Place::here())
+    }
+
+    /// Computes `op`, and records how if a gradient is wanted of any argument.
+    ///
+    /// # Errors
+    /// If the arguments do not fit the op.
+    #[inline]
+    #[track_caller]
+    pub fn try_apply(op: Box<dyn Op<T>>, parents: Parents<T>) -> Result<Tensor<T>, Mistake> {
+        let place = Place::here();
+        let data = op.forward(&parents).map_err(|why| Mistake::new(op.name(), why, &parents, place))?;
+        let wanted = parents.iter().any(|x| x.0.wanted) && recording();
+        Ok(Tensor::node(data, wanted.then_some((op, parents)), wanted, place))
+    }
+
+    #[inline]
+    pub(crate) fn node(data: Array<T>, how: Option<How<T>>, wanted: bool, place: Place) -> Tensor<T> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let (id, hint) = (NEXT.fetch_add(1, Relaxed), AtomicU32::new(0));
+        Tensor(Arc::new(Node { id, data, how, wanted, place, hint, notes: Notes::new() }))
+    }
+
+    /// The chain rule, backwards. The frontier holds the nodes whose cotangent is still being summed. The newest of
+    /// them cannot be a parent of another one, so its sum is complete: `pull` carries it through its op to the sums
+    /// of its parents, and it leaves, with the number of edges that led to it.
+    pub(crate) fn pullback<'a, G: Add<Output = G>>(
+        &'a self,
+        seed: G,
+        pull: impl Fn(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, &G, &mut [Option<G>]),
+        mut leave: impl FnMut(&'a Tensor<T>, G, usize),
+    ) {
+        let (mut frontier, mut sums) = (Frontier::new(), Vec::new());
+        frontier.enter(self).sum = Some(seed);
+        while let Some(Slot { node: y, sum, edges }) = frontier.pop() {
+            let g = sum.expect("an op adds to the cotangent of every parent that wants one");
+            if let Some((op, parents)) = &y.0.how {
+                sums.extend(
+                    parents.iter().map(|x| if x.0.wanted { frontier.enter(x).sum.take() } else { None }),
+                );
+                pull(&**op, parents, y, &g, &mut sums);
+                for (x, sum) in parents.iter().zip(sums.drain(..)).filter(|(x, _)| x.0.wanted) {
+                    let slot = frontier.enter(x);
+                    slot.sum = add(slot.sum.take(), sum); // for x * x: one parent, two sums
+                    slot.edges += 1;
+                }
+            }
+            leave(y, g, edges);
+        }
+    }
+
+    /// [`backward_with`](Self::backward_with) the cotangent 1: the gradient of this one number.
+    ///
+    /// # Panics
+    /// If this is not one number, or if no gradient is wanted of anything it was computed from.
+    #[track_caller]
+    pub fn backward(&self) {
+        self.backward_with(self.one());
+    }
+
+    /// Computes the gradient of `Σ cotangent·self` with respect to everything it was computed from. Leaves add it to
+    /// the gradient they have; any other tensor that somebody still holds, and any single number, gets it as its
+    /// gradient; what nobody can ask for is not kept.
+    ///
+    /// # Panics
+    /// If the cotangent has another shape, or if no gradient is wanted of anything this was computed from.
+    #[track_caller]
+    pub fn backward_with(&self, cotangent: impl Into<Array<T>>) {
+        let (seed, mut found) = (self.seed(cotangent.into()), Vec::new());
+        self.pullback(
+            seed,
+            |op, x, y, g, sums| op.pull(x, y, g, sums),
+            |x, g, edges| {
+                let held = Arc::count(&x.0) > edges; // by more handles than the graph's own
+                if held || x.0.how.is_none() || x.0.data.as_scalar().is_some() {
+                    found.push((x, g));
+                }
+            },
+        );
+        for (x, g) in found {
+            match x.0.how {
+                None => x.0.notes.add_grad(g),
+                Some(_) => x.0.notes.set_grad(g),
+            }
+        }
+    }
+}
+
+impl<T: Float> Drop for Node<T> {
+    /// A loop, since a graph can be deeper than the stack: the parents that only this node kept alive hand over
+    /// theirs before they go.
+    fn drop(&mut self) {
+        let Some((_, parents)) = self.how.take() else { return };
+        if parents.iter().all(|x| Arc::count(&x.0) > 1) {
+            return;
+        }
+        let mut orphans = Vec::from_iter(parents);
+        while let Some(x) = orphans.pop() {
+            if let Some((_, parents)) = Arc::try_unwrap(x.0).ok().and_then(|mut node| node.how.take()) {
+                orphans.extend(parents);
+            }
+        }
+    }
+}

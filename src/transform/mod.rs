@@ -1,0 +1,92 @@
+//! Derivatives of recorded results, as tensors that can be differentiated again.
+
+use crate::context::on_behalf_of;
+use crate::num::Float;
+use crate::op::pull_recorded;
+use crate::{Array, Tensor};
+use std::collections::{BTreeMap, HashMap};
+
+/// The gradient of `y` with respect to each of `xs`, recorded: tensors in the shapes of `xs`, which can be
+/// differentiated again. Zeros for what `y` was not computed from. Leaves the tensors' own [`grad`](Tensor::grad)
+/// alone.
+///
+/// ```
+/// use femtograd::{Tensor, gradients};
+/// let x = Tensor::new(2.0);
+/// let y = x.powi(3);
+/// let dy = gradients(&y, &[&x]).remove(0); // 3x²
+/// let ddy = gradients(&dy, &[&x]).remove(0); // 6x
+/// let dddy = gradients(&ddy, &[&x]).remove(0); // 6
+/// assert_eq!((dy.item(), ddy.item(), dddy.item()), (12.0, 12.0, 6.0));
+/// ```
+///
+/// # Panics
+/// If `y` is not one number.
+#[track_caller]
+pub fn gradients<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>]) -> Vec<Tensor<T>> {
+    vjp(y, xs, &Tensor::constant(y.one()))
+}
+
+/// The vector-Jacobian product `Σ cotangent·∂y/∂x` for each of `xs`, recorded: [`gradients`] of a `y` of any shape.
+///
+/// # Panics
+/// If the cotangent has another shape than `y`.
+#[track_caller]
+pub fn vjp<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>], cotangent: &Tensor<T>) -> Vec<Tensor<T>> {
+    let (shape, given) = (y.shape(), cotangent.shape());
+    assert!(shape == given, "vjp: the cotangent has shape {given:?}, y has shape {shape:?}");
+    let mut found: Vec<Option<Tensor<T>>> = vec![None; xs.len()];
+    if y.wants_grad() {
+        y.pullback(cotangent.clone(), pull_recorded, |t, g, _| {
+            for (x, found) in xs.iter().zip(&mut found) {
+                if x.id() == t.id() {
+                    *found = Some(g.clone());
+                }
+            }
+        });
+    }
+    let zeros = |x: &Tensor<T>| Tensor::constant(Array::full(x.shape(), T::ZERO));
+    found.into_iter().zip(xs).map(|(g, x)| g.unwrap_or_else(|| zeros(x))).collect()
+}
+
+/// The Jacobian-vector product `Σₖ ∂y/∂xₖ·tangentₖ`, recorded: how `y` changes when each `x` moves along its tangent.
+/// Forward mode: one walk over the recorded graph, from the oldest node to the newest.
+///
+/// ```
+/// use femtograd::{Tensor, jvp};
+/// let x = Tensor::new([3.0, 4.0]);
+/// let norm = (&x * &x).sum().sqrt();
+/// let along = Tensor::constant([1.0, 0.0]);
+/// assert_eq!(jvp(&norm, &[(&x, &along)]).item(), 0.6);
+/// ```
+///
+/// # Panics
+/// If a tangent has another shape than its tensor.
+#[track_caller]
+pub fn jvp<T: Float>(y: &Tensor<T>, along: &[(&Tensor<T>, &Tensor<T>)]) -> Tensor<T> {
+    let mut tangents: HashMap<u64, Tensor<T>> = HashMap::new();
+    for (x, dx) in along {
+        let (shape, given) = (x.shape(), dx.shape());
+        assert!(shape == given, "jvp: a tangent has shape {given:?}, its tensor {shape:?}");
+        tangents.insert(x.id(), (*dx).clone());
+    }
+    // The nodes by age: ids grow with creation, so every parent comes before its children.
+    let mut nodes = BTreeMap::from([(y.id(), y)]);
+    let mut waiting = vec![y];
+    while let Some(t) = waiting.pop() {
+        for x in t.parents() {
+            if nodes.insert(x.id(), x).is_none() {
+                waiting.push(x);
+            }
+        }
+    }
+    for (id, t) in nodes {
+        let Some(op) = t.op().filter(|_| !tangents.contains_key(&id)) else { continue };
+        let dx: Vec<_> = t.parents().iter().map(|x| tangents.get(&x.id()).cloned()).collect();
+        if dx.iter().any(Option::is_some) {
+            let dy = on_behalf_of(t.location(), || op.jvp(t.parents(), t, &dx));
+            tangents.insert(id, dy);
+        }
+    }
+    tangents.remove(&y.id()).unwrap_or_else(|| Tensor::constant(Array::full(y.shape(), T::ZERO)))
+}

@@ -1,0 +1,150 @@
+//! The repository's own tasks: nobody needs a list of commands, and nothing but Rust has to be installed.
+//!
+//! ```console
+//! $ cargo xtask test [--list] [STEP…]    every check there is, or only the steps named
+//! $ cargo xtask bench [ARGUMENT…]        the workloads, timed as a user's own crate would run them
+//! $ cargo xtask count                    how many crates the library needs and how long they build
+//! ```
+
+mod readme;
+mod shell;
+mod steps;
+
+use lexopt::prelude::*;
+use shell::{Outcome, Repo};
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::time::Instant;
+use steps::{STEPS, Step};
+
+const USAGE: &str = "\
+cargo xtask test [--list] [STEP…]    every check there is, or only the steps named
+cargo xtask bench [ARGUMENT…]        the workloads, timed as a user's own crate would run them
+cargo xtask count                    how many crates the library needs and how long they build";
+
+/// What `cargo build --release -p femtograd` may cost: crates, and seconds on two cores.
+const LIMITS: (usize, f64) = (25, 40.0);
+
+fn main() -> ExitCode {
+    match task() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether the task that the arguments ask for went well; an error where it could not even be tried.
+fn task() -> Outcome<bool> {
+    let repo = Repo::find();
+    let mut arguments = lexopt::Parser::from_env();
+    let usage = |error: lexopt::Error| format!("{error}\n\n{USAGE}");
+    match arguments.next().map_err(usage)? {
+        Some(Value(task)) if task == "test" => {
+            let mut chosen = Vec::new();
+            while let Some(argument) = arguments.next().map_err(usage)? {
+                match argument {
+                    Long("list") => return Ok(list()),
+                    Value(name) => chosen.push(find(&name.to_string_lossy())?),
+                    other => return Err(usage(other.unexpected())),
+                }
+            }
+            Ok(test(&repo, if chosen.is_empty() { STEPS.iter().collect() } else { chosen }))
+        }
+        Some(Value(task)) if task == "bench" => {
+            bench(&repo, arguments.raw_args().map_err(usage)?.collect::<Vec<_>>())
+        }
+        Some(Value(task)) if task == "count" => match arguments.next().map_err(usage)? {
+            None => count(&repo),
+            Some(other) => Err(usage(other.unexpected())),
+        },
+        None | Some(Short('h') | Long("help")) => {
+            println!("{USAGE}");
+            Ok(true)
+        }
+        Some(other) => Err(usage(other.unexpected())),
+    }
+}
+
+fn find(name: &str) -> Outcome<&'static Step> {
+    let names = || STEPS.map(|step| step.name).join(", ");
+    STEPS
+        .iter()
+        .find(|step| step.name == name)
+        .ok_or_else(|| format!("no step `{name}`; there are {}", names()))
+}
+
+fn list() -> bool {
+    STEPS.iter().for_each(|step| println!("{:<9} {}", step.name, step.what));
+    true
+}
+
+/// Runs the steps in order and stops at the first that fails.
+fn test(repo: &Repo, chosen: Vec<&Step>) -> bool {
+    steps::remember(repo);
+    let mut times = Vec::new();
+    let mut failure = None;
+    for (i, step) in chosen.iter().enumerate() {
+        println!("\n== {} of {}: {} ({})", i + 1, chosen.len(), step.name, step.what);
+        let start = Instant::now();
+        let outcome = (step.run)(repo);
+        let seconds = start.elapsed().as_secs_f64();
+        times.push((step.name, seconds, outcome.is_ok()));
+        println!("   {} {} in {seconds:.1} s", step.name, if outcome.is_ok() { "passed" } else { "FAILED" });
+        if let Err(error) = outcome {
+            failure = Some((step.name, error));
+            break;
+        }
+    }
+    println!();
+    for (name, seconds, passed) in &times {
+        println!("{name:<9} {seconds:>8.1} s  {}", if *passed { "passed" } else { "FAILED" });
+    }
+    println!("{:<9} {:>8.1} s", "all", times.iter().map(|(_, seconds, _)| seconds).sum::<f64>());
+    if let Some((name, error)) = &failure {
+        println!("\nFAILED {name}: {error}\nto repeat it alone: cargo xtask test {name}");
+        let unrun: Vec<_> = chosen.iter().skip(times.len()).map(|step| step.name).collect();
+        if !unrun.is_empty() {
+            println!("not run after it: {}", unrun.join(", "));
+        }
+    }
+    let failed = usize::from(failure.is_some());
+    println!("\n{} passed, {failed} failed", times.len() - failed);
+    failed == 0
+}
+
+/// Speed as a user gets it: the default release profile, whatever flags this shell happens to carry.
+fn bench(repo: &Repo, arguments: Vec<std::ffi::OsString>) -> Outcome<bool> {
+    let mut command = repo.command("cargo run --release --quiet --package femtograd-bench --")?;
+    let flags = |name: &str| name.contains("RUSTFLAGS") || name.starts_with("CARGO_PROFILE_");
+    for (name, _) in std::env::vars().filter(|(name, _)| flags(name)) {
+        command.env_remove(name);
+    }
+    let status = command.args(arguments).status();
+    Ok(status.map_err(|error| format!("cargo cannot be started: {error}"))?.success())
+}
+
+/// The price of depending on the library, beside what it may cost.
+fn count(repo: &Repo) -> Outcome<bool> {
+    let tree = "cargo tree --package femtograd --edges normal --prefix none --no-dedupe --format {p}";
+    // Only name and version: a folder follows them where a crate is one of this workspace.
+    let names = repo.ask(tree)?;
+    let crates: BTreeSet<_> = names.lines().filter_map(|line| line.split(" (").next()).collect();
+    println!("{}", crates.iter().copied().collect::<Vec<_>>().join("\n"));
+
+    // What is timed is building, so everything is downloaded before the clock starts.
+    repo.run("cargo fetch --quiet")?;
+    let folder = format!("{}/count", repo.target);
+    let remove = || std::fs::remove_dir_all(repo.root.join(&folder));
+    let _ = remove();
+    let start = Instant::now();
+    repo.run(&format!("CARGO_TARGET_DIR={folder} cargo build --release --package femtograd"))?;
+    let seconds = start.elapsed().as_secs_f64();
+    remove().map_err(|error| format!("{folder}: {error}"))?;
+
+    println!("\ncrates        {:>5}    at most {}", crates.len(), LIMITS.0);
+    println!("clean build   {seconds:>5.1} s  at most {} s on two cores", LIMITS.1);
+    Ok(crates.len() <= LIMITS.0 && seconds <= LIMITS.1)
+}
