@@ -1,7 +1,7 @@
 //! Numbers, digits and tables as text. No colours and no control characters, so the same on a terminal, in a
 //! pipe and in a file.
 
-use crate::digits::{CLASSES, Image, MAX_INK, SIDE};
+use crate::digits::{CLASSES, Image, SIDE};
 
 /// How many digits of 16 columns stand in a line of 80.
 const ABREAST: usize = 4;
@@ -12,7 +12,8 @@ pub type Confusion = [[usize; CLASSES]; CLASSES];
 /// The lines of an image. A pixel is two characters wide because a character is twice as high as it is wide.
 pub fn image(image: &Image) -> Vec<String> {
     const SHADES: [&str; 5] = ["  ", "░░", "▒▒", "▓▓", "██"];
-    let shade = |ink: &f32| SHADES[(ink / MAX_INK * (SHADES.len() - 1) as f32).round() as usize];
+    // The steps lie between the whole numbers, so that 14 looks the same when a PNG gives it as 13.99.
+    let shade = |ink: &f32| SHADES[((ink + 2.5) / 4.0) as usize];
     image.chunks(SIDE).map(|row| row.iter().map(shade).collect()).collect()
 }
 

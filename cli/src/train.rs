@@ -98,7 +98,8 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<Ending> {
     model.save(&options.out, &origin)?;
 
     let images = thousands(digits.train.len());
-    writeln!(out, "{epochs} epochs of {images} images in {seconds:.1} s, seed {}", options.seed)?;
+    let s = if epochs == 1 { "" } else { "s" };
+    writeln!(out, "{epochs} epoch{s} of {images} images in {seconds:.1} s, seed {}", options.seed)?;
     report.print(out)?;
     let file = options.out.display();
     let interrupted = epochs < options.epochs;

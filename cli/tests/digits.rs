@@ -136,16 +136,21 @@ fn a_digit_is_read_from_every_format() {
     let doubles: Vec<u8> = ink.iter().flat_map(|&x| f64::from(x).to_be_bytes()).collect();
     fs::write(place.join("doubles.npy"), npy(">f8", &doubles)).unwrap();
 
-    let expected = run(&place, &["predict", &model(), &shipped("seven.png")]);
+    let expected = run(&place, &["predict", &model(), "line.csv"]);
     assert_eq!((expected.code, expected.err.as_str()), (Some(0), ""));
     assert!(expected.out.contains("\nreads 7 "), "{}", expected.out);
     assert_eq!(expected.out.matches(" then ").count(), 2, "{}", expected.out);
     assert_eq!(expected.out.lines().filter(|line| line.contains(['░', '▒', '▓', '█'])).count(), 8);
-    for file in ["line.csv", "lines.CSV", "bytes.npy", "floats.npy", "doubles.npy"] {
+    for file in ["lines.CSV", "bytes.npy", "floats.npy", "doubles.npy"] {
         let run = run(&place, &["predict", &model(), file]);
         assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{file}");
         assert_eq!(run.out, expected.out, "{file}");
     }
+    // 256 steps of grey do not give back 17 steps of ink exactly, but nearly.
+    let png = run(&place, &["predict", &model(), &shipped("seven.png")]);
+    assert_eq!((png.code, png.err.as_str()), (Some(0), ""));
+    let answer = |run: &Run| run.out.split_once("reads 7").map(|(drawing, _)| drawing.to_string());
+    assert!(answer(&png).is_some() && answer(&png) == answer(&expected), "{}", png.out);
 }
 
 #[test]

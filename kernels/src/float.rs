@@ -1,8 +1,10 @@
 //! The numbers arrays are made of: `f32` and `f64`.
 
-use crate::math;
+use crate::map::{self, BlockFn};
+use crate::{Array, Sink, math};
 #[cfg(not(miri))]
 use gemmkit::{MatMut, MatRef, Parallelism};
+use smallvec::SmallVec;
 use std::fmt::{Debug, Display, LowerExp};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
@@ -78,6 +80,9 @@ pub trait Float:
     #[cfg(not(miri))]
     #[doc(hidden)]
     fn gemm(a: MatRef<Self>, b: MatRef<Self>, out: MatMut<Self>, parallelism: Parallelism);
+    /// The loop of [`map_into`](crate::map_into), compiled in this crate.
+    #[doc(hidden)]
+    fn each_block(f: &BlockFn<'_, Self>, x: &[Array<Self>], len: usize, out: SmallVec<[Sink<'_, Self>; 3]>);
     /// `xʸ`
     fn powf(self, y: Self) -> Self;
     /// `xⁿ` by repeated multiplication: exactly `x·x·…·x` for `|n| ≤ 64`, by squaring beyond; `1 / x⁻ⁿ` for negative `n`.
@@ -133,6 +138,9 @@ macro_rules! float {
             #[cfg(not(miri))]
             fn gemm(a: MatRef<Self>, b: MatRef<Self>, out: MatMut<Self>, parallelism: Parallelism) {
                 gemmkit::gemm(1.0, a, b, 0.0, out, parallelism);
+            }
+            fn each_block(f: &BlockFn<'_, $T>, x: &[Array<$T>], len: usize, out: SmallVec<[Sink<'_, $T>; 3]>) {
+                map::each_block(f, x, len, out);
             }
             float!(@math $T $math exp exp_m1 ln ln_1p sin cos tanh sigmoid erf);
         }

@@ -5,14 +5,18 @@
 //! (strides, broadcasting); the function runs over the block in a loop of constant length, which the compiler turns
 //! into vector code; results leave through a [`Sink`]. Chains of arithmetic of any length therefore cost one pass
 //! over memory.
+//!
+//! Only the loop over one block is compiled for each function, once for every instruction set; everything around it
+//! is compiled once for each type, in this crate. So an elementwise op costs its users little time to build.
 
 use crate::array::{Walker, count};
 use crate::simd::{Kernel, dispatch};
 use crate::{Array, Buffer, Float, threads};
+use smallvec::SmallVec;
 
 /// Elements to a block: small enough for every operand's block to stay in the first-level cache, large enough to
 /// make the bookkeeping around it vanish.
-const BLOCK: usize = 64;
+pub const BLOCK: usize = 128;
 
 /// Elements to a piece of work that another thread may take.
 const PIECE: usize = 1 << 15;
@@ -77,133 +81,152 @@ pub fn map_into<T: Float, const N: usize, const K: usize, const M: usize>(
     shape: &[usize],
     out: [Sink<'_, T>; M],
 ) {
-    let len = count(shape);
     let widen = |x: &Array<T>| x.broadcast_to(shape).expect("arguments that broadcast to the result");
-    let (x, more) = (x.map(widen), more.map(widen));
-    let (x, more) = (x.each_ref(), more.each_ref());
-    if len <= PIECE {
-        return dispatch(Piece { f, x, more, start: 0, len, out });
-    }
-    let mut pieces = Vec::with_capacity(len.div_ceil(PIECE));
-    let mut rest = out;
-    for start in (0..len).step_by(PIECE) {
-        let n = PIECE.min(len - start);
-        let mut tails = [const { Sink::Drop }; M];
-        let mut tail = tails.iter_mut();
-        let heads = rest.map(|sink| {
-            let (head, after) = sink.split(n);
-            *tail.next().expect("as many tails as sinks") = after;
-            head
-        });
-        rest = tails;
-        pieces.push(Piece { f, x, more, start, len: n, out: heads });
-    }
-    threads::each(pieces, dispatch);
+    let x: SmallVec<[Array<T>; 6]> = x.into_iter().chain(more).map(widen).collect();
+    T::each_block(
+        &|x, y| {
+            let (x, more) = x.split_first_chunk().expect("N inputs and K more");
+            let more = more.first_chunk().expect("K more");
+            dispatch(Block::<T, _, N, K, M> { f, x, more, y });
+        },
+        &x,
+        count(shape),
+        out.into_iter().collect(),
+    );
 }
 
-/// Elements `start .. start + len` of a loop.
-struct Piece<'a, T, F, const N: usize, const K: usize, const M: usize> {
+/// One block of a loop.
+struct Block<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
     f: F,
-    x: [&'a Array<T>; N],
-    more: [&'a Array<T>; K],
-    start: usize,
-    len: usize,
-    out: [Sink<'a, T>; M],
+    x: &'a [&'a [T; BLOCK]; N],
+    more: &'a [&'a [T; BLOCK]; K],
+    y: &'a mut [&'b mut [T; BLOCK]],
 }
 
-/// One argument's elements, block by block.
-enum Source<'a, T> {
-    Slice(&'a [T]),
-    Same([T; BLOCK]),
-    Gather(Walker<'a, T>, [T; BLOCK]),
-}
-
-impl<'a, T: Float> Source<'a, T> {
-    fn new(x: &'a Array<T>, start: usize, len: usize) -> Source<'a, T> {
-        match (x.as_slice(), x.layout().merged().strides.as_slice()) {
-            (Some(slice), _) if !x.shape().is_empty() => Source::Slice(&slice[start..start + len]),
-            (_, [] | [0]) => Source::Same([x.storage()[x.layout().offset]; BLOCK]),
-            _ => Source::Gather(Walker::new(x, start), [T::ONE; BLOCK]),
-        }
-    }
-
-    /// The whole block from `at` on.
-    #[inline(always)]
-    fn block(&mut self, at: usize) -> &[T; BLOCK] {
-        match self {
-            Source::Slice(slice) => slice[at..].first_chunk().expect("a whole block"),
-            Source::Same(block) => block,
-            Source::Gather(walker, block) => {
-                walker.fill(block);
-                block
-            }
-        }
-    }
-
-    /// The last `n` elements, from `at` on, in a block filled up with whatever does no harm.
-    #[inline(always)]
-    fn end(&mut self, at: usize, n: usize) -> [T; BLOCK] {
-        let mut end = [T::ONE; BLOCK];
-        match self {
-            Source::Slice(slice) => end[..n].copy_from_slice(&slice[at..]),
-            Source::Same(block) => end = *block,
-            Source::Gather(walker, _) => walker.fill(&mut end[..n]),
-        }
-        end
-    }
-}
-
-impl<T, F, const N: usize, const K: usize, const M: usize> Kernel for Piece<'_, T, F, N, K, M>
+impl<T, F, const N: usize, const K: usize, const M: usize> Kernel for Block<'_, '_, T, F, N, K, M>
 where
     T: Float,
     F: Function<T, N, K, M>,
 {
     type Out = ();
     #[inline(always)]
-    fn run(mut self) {
-        if self.len == 0 {
-            return;
-        }
-        let mut x = self.x.map(|x| Source::new(x, self.start, self.len));
-        let mut more = self.more.map(|x| Source::new(x, self.start, self.len));
+    fn run(self) {
+        // Into memory of its own first, of which the compiler knows that no input lies there.
         let mut y = [[T::ZERO; BLOCK]; M];
-        let whole = self.len - self.len % BLOCK;
-        for at in (0..whole).step_by(BLOCK) {
-            block(self.f, x.each_mut().map(|x| x.block(at)), more.each_mut().map(|x| x.block(at)), &mut y);
-            deliver(&mut self.out, at, BLOCK, &y);
+        for i in 0..BLOCK {
+            let results = self.f.at(self.x.map(|x| x[i]), self.more.map(|x| x[i]));
+            for m in 0..M {
+                y[m][i] = results[m];
+            }
         }
-        if whole < self.len {
-            let n = self.len - whole;
-            let (x, more) = (x.each_mut().map(|x| x.end(whole, n)), more.each_mut().map(|x| x.end(whole, n)));
-            block(self.f, x.each_ref(), more.each_ref(), &mut y);
-            deliver(&mut self.out, whole, n, &y);
+        for (out, y) in self.y.iter_mut().zip(&y) {
+            **out = *y;
         }
     }
 }
 
-#[inline(always)]
-fn block<T: Float, F: Function<T, N, K, M>, const N: usize, const K: usize, const M: usize>(
-    f: F,
-    x: [&[T; BLOCK]; N],
-    more: [&[T; BLOCK]; K],
-    y: &mut [[T; BLOCK]; M],
+/// A function of one block of each input, with one block of each result.
+pub type BlockFn<'a, T> = dyn Fn(&[&[T; BLOCK]], &mut [&mut [T; BLOCK]]) + Sync + 'a;
+
+/// Runs `f` over the blocks of `len` elements, in pieces on several threads where there are many.
+pub(crate) fn each_block<'a, T: Float>(
+    f: &BlockFn<'_, T>,
+    x: &[Array<T>],
+    len: usize,
+    out: SmallVec<[Sink<'a, T>; 3]>,
 ) {
-    for i in 0..BLOCK {
-        let results = f.at(x.map(|x| x[i]), more.map(|x| x[i]));
-        for m in 0..M {
-            y[m][i] = results[m];
+    if len <= PIECE {
+        return piece(f, x, 0, len, out);
+    }
+    let mut rest = out;
+    let mut pieces = Vec::with_capacity(len.div_ceil(PIECE));
+    for start in (0..len).step_by(PIECE) {
+        let n = PIECE.min(len - start);
+        let (heads, tails) = rest.into_iter().map(|sink| sink.split(n)).unzip();
+        pieces.push((start, n, heads));
+        rest = tails;
+    }
+    threads::each(pieces, |(start, n, out)| piece(f, x, start, n, out));
+}
+
+/// Elements `start .. start + len`.
+fn piece<T: Float>(
+    f: &BlockFn<'_, T>,
+    x: &[Array<T>],
+    start: usize,
+    len: usize,
+    mut out: SmallVec<[Sink<'_, T>; 3]>,
+) {
+    if len == 0 {
+        return;
+    }
+    let mut sources: SmallVec<[Source<'_, T>; 6]> = x.iter().map(|x| Source::new(x, start, len)).collect();
+    let mut staged: SmallVec<[[T; BLOCK]; 6]> = sources.iter().map(Source::fill).collect();
+    let mut results: SmallVec<[[T; BLOCK]; 3]> = out.iter().map(|_| [T::ZERO; BLOCK]).collect();
+    for at in (0..len).step_by(BLOCK) {
+        let n = BLOCK.min(len - at);
+        let blocks = sources.iter_mut().zip(&mut staged).map(|(source, staged)| source.block(at, n, staged));
+        let blocks: SmallVec<[&[T; BLOCK]; 6]> = blocks.collect();
+        let targets = out.iter_mut().zip(&mut results).map(|(sink, result)| match sink {
+            Sink::Write(s) if n == BLOCK => s[at..].first_chunk_mut().expect("a whole block"),
+            _ => result,
+        });
+        f(&blocks, &mut targets.collect::<SmallVec<[&mut [T; BLOCK]; 3]>>());
+        for (sink, result) in out.iter_mut().zip(&results) {
+            match sink {
+                Sink::Write(s) if n < BLOCK => s[at..at + n].copy_from_slice(&result[..n]),
+                Sink::Add(s) => dispatch(AddTo(&mut s[at..at + n], &result[..n])),
+                _ => {}
+            }
         }
     }
 }
 
-#[inline(always)]
-fn deliver<T: Float, const M: usize>(out: &mut [Sink<'_, T>; M], at: usize, n: usize, y: &[[T; BLOCK]; M]) {
-    for (sink, y) in out.iter_mut().zip(y) {
-        match sink {
-            Sink::Write(s) if n == BLOCK => *s[at..].first_chunk_mut().expect("a whole block") = *y,
-            Sink::Write(s) => s[at..at + n].copy_from_slice(&y[..n]),
-            Sink::Add(s) => s[at..at + n].iter_mut().zip(y).for_each(|(s, &y)| *s += y),
-            Sink::Drop => {}
+/// `to += from`
+struct AddTo<'a, T>(&'a mut [T], &'a [T]);
+impl<T: Float> Kernel for AddTo<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        self.0.iter_mut().zip(self.1).for_each(|(to, &from)| *to += from);
+    }
+}
+
+/// One argument's elements, block by block.
+enum Source<'a, T> {
+    /// They lie in order.
+    Slice(&'a [T]),
+    /// They are all the same.
+    Same(T),
+    /// They are gathered.
+    Gather(Walker<'a, T>),
+}
+
+impl<'a, T: Float> Source<'a, T> {
+    fn new(x: &'a Array<T>, start: usize, len: usize) -> Source<'a, T> {
+        if let (Some(slice), false) = (x.as_slice(), x.shape().is_empty()) {
+            return Source::Slice(&slice[start..start + len]);
         }
+        let layout = x.layout();
+        match layout.merged().strides[..] {
+            [] | [0] => Source::Same(x.storage()[layout.offset]),
+            _ => Source::Gather(Walker::new(x, start)),
+        }
+    }
+
+    /// What a staged block holds at first: also what the end of the last block is filled up with, which does no harm.
+    fn fill(&self) -> [T; BLOCK] {
+        [if let Source::Same(v) = self { *v } else { T::ONE }; BLOCK]
+    }
+
+    /// The block from `at` on, of `n` elements that matter.
+    fn block<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> &'b [T; BLOCK] {
+        match self {
+            Source::Slice(slice) if n == BLOCK => return slice[at..].first_chunk().expect("a whole block"),
+            Source::Slice(slice) => staged[..n].copy_from_slice(&slice[at..at + n]),
+            Source::Same(_) => {}
+            Source::Gather(walker) => walker.fill(&mut staged[..n]),
+        }
+        staged
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Num, arithmetic};
 use crate::Rule;
+use std::array::from_fn;
 
 /// A value and its slopes in `N` arguments: forward mode.
 ///
@@ -23,11 +24,7 @@ impl<V: Num, const N: usize> Dual<V, N> {
     /// The `N` arguments of a function: each has slope 1 in itself and 0 in the others.
     #[inline(always)]
     pub fn arguments(x: [V; N]) -> [Self; N] {
-        let mut arguments = x.map(|v| Dual(v, [V::lit(0.0); N]));
-        for (i, argument) in arguments.iter_mut().enumerate() {
-            argument.1[i] = V::lit(1.0);
-        }
-        arguments
+        from_fn(|i| Dual(x[i], from_fn(|k| V::lit((i == k) as u8 as f64))))
     }
 }
 
@@ -42,14 +39,10 @@ impl<V: Num, const N: usize> Num for Dual<V, N> {
         let values = x.map(|x| x.0);
         let y = V::apply(rule, values);
         let slopes = rule.slopes(values, y);
-        let mut d = [V::lit(0.0); N];
-        for (k, d) in d.iter_mut().enumerate() {
-            let mut total = x[0].1[k].chain(slopes[0]);
-            for i in 1..M {
-                total = total + x[i].1[k].chain(slopes[i]);
-            }
-            *d = total;
-        }
+        let d = from_fn(|k| {
+            let terms: [V; M] = from_fn(|i| x[i].1[k].chain(slopes[i]));
+            terms.into_iter().reduce(|a, b| a + b).unwrap_or(V::lit(0.0))
+        });
         Dual(y, d)
     }
     #[inline(always)]
@@ -66,11 +59,7 @@ impl<V: Num, const N: usize> Num for Dual<V, N> {
     }
     #[inline(always)]
     fn select(mask: V::Mask, a: Self, b: Self) -> Self {
-        let mut d = a.1;
-        for (d, &db) in d.iter_mut().zip(&b.1) {
-            *d = V::select(mask, *d, db);
-        }
-        Dual(V::select(mask, a.0, b.0), d)
+        Dual(V::select(mask, a.0, b.0), from_fn(|k| V::select(mask, a.1[k], b.1[k])))
     }
 }
 arithmetic!([V: Num, const N: usize] Dual<V, N>);

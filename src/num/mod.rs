@@ -49,58 +49,72 @@ pub trait Num:
     /// So a branch that was not taken contributes nothing even where its slope is infinite or undefined. The guard
     /// is right wherever "no dependence" is what the zero means; where it stands for a limit it can be wrong, as in
     /// the derivative of `(√x)²` at 0.
+    #[inline(always)]
     fn chain(self, slope: Self) -> Self {
         Self::apply(rules::Chain, [self, slope])
     }
     /// `1 / x`
+    #[inline(always)]
     fn recip(self) -> Self {
         Self::lit(1.0) / self
     }
     /// `|x|`
+    #[inline(always)]
     fn abs(self) -> Self {
         Self::apply(rules::Abs, [self])
     }
     /// `eˣ`
+    #[inline(always)]
     fn exp(self) -> Self {
         Self::apply(rules::Exp, [self])
     }
     /// `ln x`
+    #[inline(always)]
     fn ln(self) -> Self {
         Self::apply(rules::Ln, [self])
     }
     /// `ln(1 + x)`
+    #[inline(always)]
     fn ln_1p(self) -> Self {
         Self::apply(rules::Ln1p, [self])
     }
     /// `√x`
+    #[inline(always)]
     fn sqrt(self) -> Self {
         Self::apply(rules::Sqrt, [self])
     }
     /// `sin x`
+    #[inline(always)]
     fn sin(self) -> Self {
         Self::apply(rules::Sin, [self])
     }
     /// `cos x`
+    #[inline(always)]
     fn cos(self) -> Self {
         Self::apply(rules::Cos, [self])
     }
     /// `tanh x`
+    #[inline(always)]
     fn tanh(self) -> Self {
         Self::apply(rules::Tanh, [self])
     }
     /// `1 / (1 + e⁻ˣ)`
+    #[inline(always)]
     fn sigmoid(self) -> Self {
         Self::apply(rules::Sigmoid, [self])
     }
     /// `erf x`
+    #[inline(always)]
     fn erf(self) -> Self {
         Self::apply(rules::Erf, [self])
     }
     /// `xʸ`
+    #[inline(always)]
     fn pow(self, y: Self) -> Self {
         Self::apply(rules::Pow, [self, y])
     }
     /// `xⁿ`
+    #[inline(always)]
     fn powi(self, n: i32) -> Self {
         Self::apply(rules::Powi(n), [self])
     }

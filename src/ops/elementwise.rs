@@ -4,9 +4,9 @@
 //! Where a function has no derivative, its documentation says which slope is taken there. Functions that are equal
 //! have equal slopes: `relu(x)`, `maximum(x, 0)` and `where(x > 0, x, 0)` all have 0 at 0.
 
-use crate::context::no_grad;
+use crate::context::{no_grad, on_behalf_of};
 use crate::num::{Float, Num};
-use crate::{Operand, Rule, Tensor};
+use crate::{Operand, Place, Rule, Tensor};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 /// `y = a + b`
@@ -416,6 +416,12 @@ comparison! {
     Eq "eq" eq;
 }
 
+/// A comparison as a constant at the caller's line.
+#[track_caller]
+fn compare<T: Float>(rule: impl Rule<2>, x: [Tensor<T>; 2]) -> Tensor<T> {
+    on_behalf_of(Place::here(), || no_grad(|| rule.on(x)))
+}
+
 /// Elementwise functions. All have the shape of the tensor.
 impl<T: Float> Tensor<T> {
     /// `|x|`, with slope 0 at 0.
@@ -532,8 +538,7 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn lt(&self, other: impl Operand<T>) -> Tensor<T> {
-        let x = [self.clone(), other.into_tensor()];
-        no_grad(|| Lt.on(x))
+        compare(Lt, [self.clone(), other.into_tensor()])
     }
     /// 1 where `x ≤ b`, 0 elsewhere: a constant, for [`where_`].
     ///
@@ -541,8 +546,7 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn le(&self, other: impl Operand<T>) -> Tensor<T> {
-        let x = [self.clone(), other.into_tensor()];
-        no_grad(|| Le.on(x))
+        compare(Le, [self.clone(), other.into_tensor()])
     }
     /// 1 where `x > b`, 0 elsewhere: a constant, for [`where_`].
     ///
@@ -550,7 +554,7 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn gt(&self, other: impl Operand<T>) -> Tensor<T> {
-        other.into_tensor().lt(self)
+        compare(Lt, [other.into_tensor(), self.clone()])
     }
     /// 1 where `x ≥ b`, 0 elsewhere: a constant, for [`where_`].
     ///
@@ -558,7 +562,7 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn ge(&self, other: impl Operand<T>) -> Tensor<T> {
-        other.into_tensor().le(self)
+        compare(Le, [other.into_tensor(), self.clone()])
     }
     /// 1 where `x = b`, 0 elsewhere: a constant, for [`where_`]. (Named apart from `==`, which compares whole values.)
     ///
@@ -566,8 +570,7 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn equals(&self, other: impl Operand<T>) -> Tensor<T> {
-        let x = [self.clone(), other.into_tensor()];
-        no_grad(|| Eq.on(x))
+        compare(Eq, [self.clone(), other.into_tensor()])
     }
 }
 

@@ -277,7 +277,8 @@ impl<T: Float> Tensor<T> {
 /// If there are none, the axis does not exist, or their shapes differ in another axis.
 #[track_caller]
 pub fn concat<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis: isize) -> Tensor<T> {
-    let parts: Vec<Tensor<T>> = parts.into_iter().map(|x| x.into_tensor()).collect();
+    let place = crate::Place::here();
+    let parts: Vec<Tensor<T>> = parts.into_iter().map(|x| x.into_tensor_at(place)).collect();
     let n = parts.first().map_or(0, |x| x.shape().len());
     Tensor::apply(Concat(axis_of(axis, n).unwrap_or(usize::MAX)), parts)
 }
@@ -294,13 +295,15 @@ pub fn concat<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis:
 /// If there are none, their shapes differ, or the axis is not one of the result's.
 #[track_caller]
 pub fn stack<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis: isize) -> Tensor<T> {
-    let parts: Vec<Tensor<T>> = parts.into_iter().map(|x| x.into_tensor()).collect();
+    let place = crate::Place::here();
+    let parts: Vec<Tensor<T>> = parts.into_iter().map(|x| x.into_tensor_at(place)).collect();
     let n = parts.first().map_or(0, |x| x.shape().len()) + 1;
     let Ok(at) = axis_of(axis, n) else { panic!("stack: there is no axis {axis} in a result with {n} axes") };
-    let widen = |x: &Tensor<T>| {
-        let mut shape = Shape::from(x.shape());
+    let mut wide = Vec::new();
+    for part in parts {
+        let mut shape = Shape::from(part.shape());
         shape.insert(at.min(shape.len()), 1);
-        x.reshape(&shape)
-    };
-    concat(parts.iter().map(widen).collect::<Vec<_>>(), at as isize)
+        wide.push(part.reshape(&shape));
+    }
+    concat(wide, at as isize)
 }
