@@ -395,6 +395,9 @@ impl<T: Float> Array<T> {
         }
         layout.shape[axis] = len;
         layout.strides[axis] *= step;
+        if layout.shape.contains(&0) {
+            layout.offset = 0; // nothing lies anywhere
+        }
         Ok(self.with_layout(layout))
     }
 }
