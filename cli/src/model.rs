@@ -194,11 +194,9 @@ pub fn check_place(path: &Path) -> Result<()> {
     if path.is_dir() || path.to_string_lossy().ends_with(std::path::is_separator) {
         return Err(about(path, "is a directory; expected the name of a file for the model"));
     }
-    if path.exists() {
-        if Model::load(path).is_err() {
-            let what = "exists and is not a model, so it is left as it is; name another file with --out";
-            return Err(about(path, what));
-        }
+    if path.exists() && Model::load(path).is_err() {
+        let what = "exists and is not a model, so it is left as it is; name another file with --out";
+        return Err(about(path, what));
     }
     let (_, temporary) = places(path);
     create(&temporary)

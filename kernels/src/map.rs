@@ -15,8 +15,8 @@ use crate::{Array, Buffer, Float, threads};
 use smallvec::SmallVec;
 
 /// Elements to a block: small enough for every operand's block to stay in the first-level cache, large enough to
-/// make the bookkeeping around it vanish.
-pub const BLOCK: usize = 128;
+/// make the bookkeeping around it vanish. (Miri interprets every one of them.)
+pub const BLOCK: usize = if cfg!(miri) { 8 } else { 128 };
 
 /// Elements to a piece of work that another thread may take.
 const PIECE: usize = 1 << 15;
