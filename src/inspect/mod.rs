@@ -34,7 +34,8 @@ pub fn draw<T: Float>(root: &Tensor<T>) -> String {
             (None, Some(op)) => op.name().to_string(),
             (None, None) => (if t.wants_grad() { "leaf" } else { "constant" }).to_string(),
         };
-        let again = !seen.insert(t.id()) && !(t.op().is_none() && t.label().is_none());
+        // A constant without a name is shorter than a reference to it.
+        let again = !seen.insert(t.id()) && (t.op().is_some() || t.label().is_some());
         rows.push(if again {
             [format!("{lead}{}", t.label().map_or(title, |l| l.to_string())), "(above)".into(), String::new()]
         } else {

@@ -1,9 +1,9 @@
 //! Checks of a case as a whole: all ways to the same derivative must agree, with each other and with differences.
 
-use crate::cases::{Case, Point, table};
+use crate::cases::{Case, Point, elementwise, table};
 use crate::compare::{Outcome, ROUNDING, close, equal, flat, inner, is_slope, step};
 use crate::each;
-use femtograd::{Array, Float, Tensor, gradients, jvp, no_grad};
+use femtograd::{Array, Float, Tensor, gradients, jvp, no_grad, vjp};
 
 /// The output for these inputs, not recorded.
 fn output(case: &Case<f64>, x: &[Array<f64>]) -> Array<f64> {
@@ -157,4 +157,54 @@ fn f32_agrees_with_f64() {
         let pairs = what.iter().zip(all(other)).zip(all(case));
         pairs.into_iter().try_for_each(|((what, a), b)| close(what, &a, &b, 1e-4, 1e-5))
     });
+}
+
+/// At kinks, infinities and NaN, where differences say nothing, the fused and the recorded reverse rule and the forward
+/// rule still multiply any cotangent (or tangent) with the same slope, by the same strong zero.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn all_ways_agree_on_special_numbers() {
+    const SPECIAL: [f64; 8] = [f64::NEG_INFINITY, -1.0, -0.0, 0.0, 0.5, 1.0, f64::INFINITY, f64::NAN];
+    let same = |a: &Array<f64>, b: &Array<f64>| {
+        a.to_vec().into_iter().zip(b.to_vec()).position(|(a, b)| a != b && !(a.is_nan() && b.is_nan()))
+    };
+    let mut failures = vec![];
+    for op in elementwise::<f64>() {
+        // All combinations of special arguments.
+        let n = op.values.len() as u32;
+        let shape = [SPECIAL.len().pow(n)];
+        let case = op.on_all(&shape);
+        let argument = |i| Array::from_fn(&shape, |k| SPECIAL[k / SPECIAL.len().pow(i) % SPECIAL.len()]);
+        for w in [1.0, -2.0, 0.0, f64::INFINITY, f64::NAN] {
+            let x: Vec<_> = (0..n).map(|i| Tensor::new(argument(i))).collect();
+            let (y, w) = ((case.build)(&x), Array::full(&shape, w));
+            let fused = pulled(&case, &x, &w);
+            let recorded = vjp(&y, &x.iter().collect::<Vec<_>>(), &Tensor::constant(&w));
+            for ((x_i, fused), recorded) in x.iter().zip(&fused).zip(&recorded) {
+                let forward = jvp(&y, &[(x_i, &Tensor::constant(&w))]);
+                for (way, other) in [("recorded", recorded), ("forward", &forward)] {
+                    if let Some(k) = same(fused, other.data()) {
+                        let at: Vec<_> = x.iter().map(|x| x.data().at(&[k])).collect();
+                        let (a, b, w) = (fused.at(&[k]), other.data().at(&[k]), w.at(&[k]));
+                        failures.push(format!(
+                            "{} at {at:?}, {w} times the slope: {a} fused, {b} {way}",
+                            case.name
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn comparisons_are_those_of_numbers() {
+    for a in [-1.0, -0.0, 0.0, 1.0, f64::NAN] {
+        for b in [-1.0, -0.0, 0.0, 1.0, f64::NAN] {
+            let (x, y) = (Tensor::new(a), Tensor::new(b));
+            let got = [x.lt(&y), x.le(&y), x.gt(&y), x.ge(&y), x.equals(&y)].map(|mask| mask.item() == 1.0);
+            assert_eq!(got, [a < b, a <= b, a > b, a >= b, a == b], "{a} and {b}");
+        }
+    }
 }

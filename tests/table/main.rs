@@ -17,10 +17,15 @@ mod shapes;
 
 use cases::Case;
 use compare::Outcome;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Checks all cases, so that one failure does not hide another.
+/// Checks all cases, so that one failure, or one panic, does not hide another.
 fn each(cases: &[Case<f64>], check: impl Fn(&Case<f64>) -> Outcome) {
-    let failure = |case: &Case<f64>| check(case).err().map(|why| format!("{}: {why}", case.name));
+    let failure = |case: &Case<f64>| {
+        let outcome = catch_unwind(AssertUnwindSafe(|| check(case)));
+        let why = outcome.unwrap_or_else(|_| Err("it panics, see above".into())).err()?;
+        Some(format!("{}: {why}", case.name))
+    };
     let failures: Vec<String> = cases.iter().filter_map(failure).collect();
     let (failed, all) = (failures.len(), cases.len());
     assert!(failures.is_empty(), "{failed} of {all} cases fail\n{}", failures.join("\n"));
