@@ -398,7 +398,7 @@ fn integer_powers_are_repeated_multiplication() {
         assert_eq!(x.powf(n as f64).data(), product.data());
     }
     assert_eq!(x.powi(0).to_string(), "[1, 1, 1]");
-    assert!((Tensor::new(-2.0).pow(Tensor::new(2.0)).item() - 4.0).abs() < 1e-12);
+    assert!((Tensor::<f64>::new(-2.0).pow(Tensor::new(2.0)).item() - 4.0).abs() < 1e-12);
 }
 
 #[test]

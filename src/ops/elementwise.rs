@@ -388,32 +388,49 @@ impl Rule<3> for Where {
     }
 }
 
-/// The comparisons: 1 where they hold, 0 elsewhere and where either is NaN. Constant almost everywhere: slope 0.
-macro_rules! comparison {
-    ($(#[$doc:meta] $Name:ident $name:literal $f:ident;)*) => { $(
-        #[$doc]
-        #[derive(Clone, Copy)]
-        pub struct $Name;
-        impl Rule<2> for $Name {
-            const NAME: &'static str = $name;
-            #[inline(always)]
-            fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
-                V::select(a.$f(b), V::lit(1.0), V::lit(0.0))
-            }
-            #[inline(always)]
-            fn slopes<V: Num>(&self, _: [V; 2], _: V) -> [V; 2] {
-                [V::lit(0.0), V::lit(0.0)]
-            }
-        }
-    )* };
+/// `y = 1` where `a < b`, 0 elsewhere and where either is NaN; slope 0.
+#[derive(Clone, Copy)]
+pub struct Lt;
+impl Rule<2> for Lt {
+    const NAME: &'static str = "lt";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        V::select(a.lt(b), V::lit(1.0), V::lit(0.0))
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, _: [V; 2], _: V) -> [V; 2] {
+        [V::lit(0.0), V::lit(0.0)]
+    }
 }
-comparison! {
-    /// `y = 1` where `a < b`, 0 elsewhere.
-    Lt "lt" lt;
-    /// `y = 1` where `a ≤ b`, 0 elsewhere.
-    Le "le" le;
-    /// `y = 1` where `a = b`, 0 elsewhere.
-    Eq "eq" eq;
+
+/// `y = 1` where `a ≤ b`, 0 elsewhere and where either is NaN; slope 0.
+#[derive(Clone, Copy)]
+pub struct Le;
+impl Rule<2> for Le {
+    const NAME: &'static str = "le";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        V::select(a.le(b), V::lit(1.0), V::lit(0.0))
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, _: [V; 2], _: V) -> [V; 2] {
+        [V::lit(0.0), V::lit(0.0)]
+    }
+}
+
+/// `y = 1` where `a = b`, 0 elsewhere and where either is NaN; slope 0.
+#[derive(Clone, Copy)]
+pub struct Eq;
+impl Rule<2> for Eq {
+    const NAME: &'static str = "eq";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        V::select(a.eq(b), V::lit(1.0), V::lit(0.0))
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, _: [V; 2], _: V) -> [V; 2] {
+        [V::lit(0.0), V::lit(0.0)]
+    }
 }
 
 /// A comparison as a constant at the caller's line.
