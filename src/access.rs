@@ -126,7 +126,7 @@ impl<T: Float> Tensor<T> {
     /// Computes `op` on tensors (or numbers), and records how if a gradient is wanted of any of them.
     ///
     /// # Panics
-    /// With a [`Mistake`], at the caller's line, if they do not fit the op.
+    /// With a [`Mistake`](crate::Mistake), at the caller's line, if they do not fit the op.
     #[track_caller]
     pub fn apply<X: Operand<T>>(op: impl Op<T>, parents: impl IntoIterator<Item = X>) -> Tensor<T> {
         let place = Place::here();

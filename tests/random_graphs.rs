@@ -76,7 +76,7 @@ fn close(what: &str, a: &[f64], b: &[f64]) -> Result<(), TestCaseError> {
 
 /// Runs `check` on random graphs: the same ones every time, and nothing is written anywhere.
 fn on_random_graphs(check: impl Fn(&[Step], u64) -> Result<(), TestCaseError>) {
-    let cases = if cfg!(miri) { 2 } else { 100 };
+    let cases = if cfg!(miri) { 2 } else { 200 };
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let sizes = if cfg!(miri) { 5..10 } else { 10..60_usize };

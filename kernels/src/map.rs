@@ -41,6 +41,12 @@ pub enum Sink<'a, T> {
 }
 
 impl<'a, T> Sink<'a, T> {
+    fn len(&self) -> usize {
+        match self {
+            Sink::Write(s) | Sink::Add(s) => s.len(),
+            Sink::Drop => 0,
+        }
+    }
     fn split(self, n: usize) -> (Sink<'a, T>, Sink<'a, T>) {
         match self {
             Sink::Write(s) => {
@@ -52,6 +58,14 @@ impl<'a, T> Sink<'a, T> {
                 (Sink::Add(a), Sink::Add(b))
             }
             Sink::Drop => (Sink::Drop, Sink::Drop),
+        }
+    }
+    #[inline(always)]
+    fn part(&mut self, at: usize, n: usize) -> Sink<'_, T> {
+        match self {
+            Sink::Write(s) => Sink::Write(&mut s[at..at + n]),
+            Sink::Add(s) => Sink::Add(&mut s[at..at + n]),
+            Sink::Drop => Sink::Drop,
         }
     }
 }
@@ -84,10 +98,10 @@ pub fn map_into<T: Float, const N: usize, const K: usize, const M: usize>(
     let widen = |x: &Array<T>| x.broadcast_to(shape).expect("arguments that broadcast to the result");
     let x: SmallVec<[Array<T>; 6]> = x.into_iter().chain(more).map(widen).collect();
     T::each_block(
-        &|x, y| {
+        &|x, out| {
             let (x, more) = x.split_first_chunk().expect("N inputs and K more");
             let more = more.first_chunk().expect("K more");
-            dispatch(Block::<T, _, N, K, M> { f, x, more, y });
+            dispatch(Blocks::<T, _, N, K, M> { f, x: *x, more: *more, out });
         },
         &x,
         count(shape),
@@ -95,15 +109,24 @@ pub fn map_into<T: Float, const N: usize, const K: usize, const M: usize>(
     );
 }
 
-/// One block of a loop.
-struct Block<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
-    f: F,
-    x: &'a [&'a [T; BLOCK]; N],
-    more: &'a [&'a [T; BLOCK]; K],
-    y: &'a mut [&'b mut [T; BLOCK]],
+/// A function of whole blocks of each input: as many as its sinks hold. An input of one block repeats it.
+pub type BlockFn<'a, T> = dyn Fn(&[&[T]], &mut [Sink<'_, T>]) + Sync + 'a;
+
+/// The block of an input that begins at `at`; the only one, if there is only one.
+#[inline(always)]
+fn block<T>(x: &[T], at: usize) -> &[T; BLOCK] {
+    x[if x.len() == BLOCK { 0 } else { at }..].first_chunk().expect("whole blocks")
 }
 
-impl<T, F, const N: usize, const K: usize, const M: usize> Kernel for Block<'_, '_, T, F, N, K, M>
+/// Several blocks of a loop.
+struct Blocks<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
+    f: F,
+    x: [&'a [T]; N],
+    more: [&'a [T]; K],
+    out: &'a mut [Sink<'b, T>],
+}
+
+impl<T, F, const N: usize, const K: usize, const M: usize> Kernel for Blocks<'_, '_, T, F, N, K, M>
 where
     T: Float,
     F: Function<T, N, K, M>,
@@ -111,22 +134,27 @@ where
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        // Into memory of its own first, of which the compiler knows that no input lies there.
-        let mut y = [[T::ZERO; BLOCK]; M];
-        for i in 0..BLOCK {
-            let results = self.f.at(self.x.map(|x| x[i]), self.more.map(|x| x[i]));
-            for m in 0..M {
-                y[m][i] = results[m];
+        let len = self.out.iter().map(Sink::len).max().unwrap_or(0);
+        for at in (0..len).step_by(BLOCK) {
+            let (x, more) = (self.x.map(|x| block(x, at)), self.more.map(|x| block(x, at)));
+            // Into memory of its own first, of which the compiler knows that no input lies there.
+            let mut y = [[T::ZERO; BLOCK]; M];
+            for i in 0..BLOCK {
+                let results = self.f.at(x.map(|x| x[i]), more.map(|x| x[i]));
+                for m in 0..M {
+                    y[m][i] = results[m];
+                }
             }
-        }
-        for (out, y) in self.y.iter_mut().zip(&y) {
-            **out = *y;
+            for (sink, y) in self.out.iter_mut().zip(&y) {
+                match sink.part(at, BLOCK) {
+                    Sink::Write(out) => out.copy_from_slice(y),
+                    Sink::Add(out) => out.iter_mut().zip(y).for_each(|(out, &y)| *out += y),
+                    Sink::Drop => {}
+                }
+            }
         }
     }
 }
-
-/// A function of one block of each input, with one block of each result.
-pub type BlockFn<'a, T> = dyn Fn(&[&[T; BLOCK]], &mut [&mut [T; BLOCK]]) + Sync + 'a;
 
 /// Runs `f` over the blocks of `len` elements, in pieces on several threads where there are many.
 pub(crate) fn each_block<'a, T: Float>(
@@ -162,33 +190,31 @@ fn piece<T: Float>(
     }
     let mut sources: SmallVec<[Source<'_, T>; 6]> = x.iter().map(|x| Source::new(x, start, len)).collect();
     let mut staged: SmallVec<[[T; BLOCK]; 6]> = sources.iter().map(Source::fill).collect();
-    let mut results: SmallVec<[[T; BLOCK]; 3]> = out.iter().map(|_| [T::ZERO; BLOCK]).collect();
-    for at in (0..len).step_by(BLOCK) {
-        let n = BLOCK.min(len - at);
-        let blocks = sources.iter_mut().zip(&mut staged).map(|(source, staged)| source.block(at, n, staged));
-        let blocks: SmallVec<[&[T; BLOCK]; 6]> = blocks.collect();
-        let targets = out.iter_mut().zip(&mut results).map(|(sink, result)| match sink {
-            Sink::Write(s) if n == BLOCK => s[at..].first_chunk_mut().expect("a whole block"),
-            _ => result,
-        });
-        f(&blocks, &mut targets.collect::<SmallVec<[&mut [T; BLOCK]; 3]>>());
+    // All blocks in one go, unless one of the inputs has to be gathered block by block.
+    let whole = len - len % BLOCK;
+    let step = if sources.iter().any(|s| matches!(s, Source::Gather(_))) { BLOCK } else { whole.max(1) };
+    for at in (0..whole).step_by(step) {
+        let inputs = sources.iter_mut().zip(&mut staged).map(|(source, staged)| source.run(at, step, staged));
+        let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
+        f(
+            &inputs,
+            &mut out.iter_mut().map(|sink| sink.part(at, step)).collect::<SmallVec<[Sink<'_, T>; 3]>>(),
+        );
+    }
+    // The last elements, in a block filled up with whatever does no harm: no second copy of the loop.
+    let n = len - whole;
+    if n > 0 {
+        let inputs = sources.iter_mut().zip(&mut staged).map(|(source, staged)| source.end(whole, n, staged));
+        let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
+        let mut results: SmallVec<[[T; BLOCK]; 3]> = out.iter().map(|_| [T::ZERO; BLOCK]).collect();
+        f(&inputs, &mut results.iter_mut().map(|r| Sink::Write(r)).collect::<SmallVec<[Sink<'_, T>; 3]>>());
         for (sink, result) in out.iter_mut().zip(&results) {
-            match sink {
-                Sink::Write(s) if n < BLOCK => s[at..at + n].copy_from_slice(&result[..n]),
-                Sink::Add(s) => dispatch(AddTo(&mut s[at..at + n], &result[..n])),
-                _ => {}
+            match sink.part(whole, n) {
+                Sink::Write(out) => out.copy_from_slice(&result[..n]),
+                Sink::Add(out) => out.iter_mut().zip(result).for_each(|(out, &y)| *out += y),
+                Sink::Drop => {}
             }
         }
-    }
-}
-
-/// `to += from`
-struct AddTo<'a, T>(&'a mut [T], &'a [T]);
-impl<T: Float> Kernel for AddTo<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run(self) {
-        self.0.iter_mut().zip(self.1).for_each(|(to, &from)| *to += from);
     }
 }
 
@@ -214,16 +240,25 @@ impl<'a, T: Float> Source<'a, T> {
         }
     }
 
-    /// What a staged block holds at first: also what the end of the last block is filled up with, which does no harm.
+    /// What a staged block holds at first.
     fn fill(&self) -> [T; BLOCK] {
         [if let Source::Same(v) = self { *v } else { T::ONE }; BLOCK]
     }
 
-    /// The block from `at` on, of `n` elements that matter.
-    fn block<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> &'b [T; BLOCK] {
+    /// The `n` elements from `at` on, whole blocks; gathered ones one block at a time.
+    fn run<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> &'b [T] {
         match self {
-            Source::Slice(slice) if n == BLOCK => return slice[at..].first_chunk().expect("a whole block"),
-            Source::Slice(slice) => staged[..n].copy_from_slice(&slice[at..at + n]),
+            Source::Slice(slice) => return &slice[at..at + n],
+            Source::Same(_) => {}
+            Source::Gather(walker) => walker.fill(staged),
+        }
+        staged
+    }
+
+    /// The last `n` elements, from `at` on, at the beginning of a block.
+    fn end<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> &'b [T] {
+        match self {
+            Source::Slice(slice) => staged[..n].copy_from_slice(&slice[at..]),
             Source::Same(_) => {}
             Source::Gather(walker) => walker.fill(&mut staged[..n]),
         }
