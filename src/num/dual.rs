@@ -1,8 +1,9 @@
 //! Dual numbers: a value and its slopes, carried forward together.
 
-use super::{Num, arithmetic};
+use super::{Num, by_rule};
 use crate::Rule;
 use std::array::from_fn;
+use std::ops::{Add, Neg, Sub};
 
 /// A value and its slopes in `N` arguments: forward mode.
 ///
@@ -62,4 +63,28 @@ impl<V: Num, const N: usize> Num for Dual<V, N> {
         Dual(V::select(mask, a.0, b.0), from_fn(|k| V::select(mask, a.1[k], b.1[k])))
     }
 }
-arithmetic!([V: Num, const N: usize] Dual<V, N>);
+by_rule!([V: Num, const N: usize] Dual<V, N>, Mul mul other);
+by_rule!([V: Num, const N: usize] Dual<V, N>, Div div other);
+
+// Slopes of ±1 need no product, and no guard for one: sums of duals are sums.
+impl<V: Num, const N: usize> Add for Dual<V, N> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Dual(self.0 + other.0, from_fn(|k| self.1[k] + other.1[k]))
+    }
+}
+impl<V: Num, const N: usize> Sub for Dual<V, N> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Dual(self.0 - other.0, from_fn(|k| self.1[k] - other.1[k]))
+    }
+}
+impl<V: Num, const N: usize> Neg for Dual<V, N> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Dual(-self.0, self.1.map(|d| -d))
+    }
+}

@@ -179,29 +179,16 @@ macro_rules! float {
 float!(f32);
 float!(f64);
 
-/// Arithmetic through the rules, for the numbers that are computed from others.
-macro_rules! arithmetic {
-    ([$($generics:tt)*] $Number:ty) => {
-        arithmetic!(@binary [$($generics)*] $Number, Add add);
-        arithmetic!(@binary [$($generics)*] $Number, Sub sub);
-        arithmetic!(@binary [$($generics)*] $Number, Mul mul);
-        arithmetic!(@binary [$($generics)*] $Number, Div div);
-        impl<$($generics)*> std::ops::Neg for $Number {
-            type Output = Self;
-            #[inline(always)]
-            fn neg(self) -> Self {
-                <Self as $crate::num::Num>::apply($crate::ops::elementwise::Neg, [self])
-            }
-        }
-    };
-    (@binary [$($generics:tt)*] $Number:ty, $Op:ident $f:ident) => {
+/// An operator through its rule, for the numbers that are computed from others.
+macro_rules! by_rule {
+    ([$($generics:tt)*] $Number:ty, $Op:ident $f:ident $($other:ident)?) => {
         impl<$($generics)*> std::ops::$Op for $Number {
             type Output = Self;
             #[inline(always)]
-            fn $f(self, other: Self) -> Self {
-                <Self as $crate::num::Num>::apply($crate::ops::elementwise::$Op, [self, other])
+            fn $f(self $(, $other: Self)?) -> Self {
+                <Self as $crate::num::Num>::apply($crate::ops::elementwise::$Op, [self $(, $other)?])
             }
         }
     };
 }
-pub(crate) use arithmetic;
+pub(crate) use by_rule;

@@ -1,6 +1,6 @@
 //! Tensors as numbers: a rule run on them is recorded.
 
-use super::{Float, Num, arithmetic};
+use super::{Float, Num, by_rule};
 use crate::context::no_grad;
 use crate::ops::elementwise as rules;
 use crate::rule::Elementwise;
@@ -132,4 +132,8 @@ impl<T: Float> Num for Recorded<'_, T> {
         Self::apply(rules::Where, [mask, a, b])
     }
 }
-arithmetic!(['a, T: Float] Recorded<'a, T>);
+by_rule!(['a, T: Float] Recorded<'a, T>, Add add other);
+by_rule!(['a, T: Float] Recorded<'a, T>, Sub sub other);
+by_rule!(['a, T: Float] Recorded<'a, T>, Mul mul other);
+by_rule!(['a, T: Float] Recorded<'a, T>, Div div other);
+by_rule!(['a, T: Float] Recorded<'a, T>, Neg neg);
