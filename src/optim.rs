@@ -1,7 +1,8 @@
 //! Optimisers: they read each parameter's gradient and put a new leaf in its place.
 
+use crate::kernels::{self, Buffer};
 use crate::num::{Float, Num};
-use crate::{Array, Tensor, kernels};
+use crate::{Array, Tensor};
 
 /// Gradient descent: `p ← p − lr·g`.
 #[derive(Clone, Debug)]
@@ -86,18 +87,11 @@ impl<T: Float> Adam<T> {
             let (m, v) = &mut self.moments[i];
             let (was, is) = (m.shape(), p.shape());
             assert!(was == is, "Adam: parameter {i} has shape {is:?}, at the step before it had {was:?}");
-            let mut next = p.data().contiguous();
-            let (m_old, v_old) = (m.clone(), v.clone());
-            let mut fresh = [Array::full(p.shape(), T::ZERO), Array::full(p.shape(), T::ZERO)];
-            let [m_new, v_new] = &mut fresh;
-            kernels::map_into(
-                update,
-                [p.data(), &g, &m_old, &v_old],
-                [],
-                p.shape(),
-                [next.as_mut_slice(), m_new.as_mut_slice(), v_new.as_mut_slice()].map(kernels::Sink::Write),
-            );
-            [*m, *v] = fresh;
+            let mut fresh = [(); 3].map(|()| Buffer::scratch(g.len()));
+            let sinks = fresh.each_mut().map(|buffer| kernels::Sink::Write(&mut **buffer));
+            kernels::map_into(update, [p.data(), &g, m, v], [], p.shape(), sinks);
+            let [next, m_next, v_next] = fresh.map(|buffer| Array::from_buffer(buffer, p.shape()));
+            (*m, *v) = (m_next, v_next);
             p.set_data(next);
         }
     }

@@ -76,11 +76,9 @@ fn close(what: &str, a: &[f64], b: &[f64]) -> Result<(), TestCaseError> {
 
 /// Runs `check` on random graphs: the same ones every time, and nothing is written anywhere.
 fn on_random_graphs(check: impl Fn(&[Step], u64) -> Result<(), TestCaseError>) {
-    let cases = if cfg!(miri) { 2 } else { 200 };
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let sizes = if cfg!(miri) { 5..10 } else { 10..60_usize };
-    let steps = vec((0..OPS, any::<prop::sample::Index>(), any::<prop::sample::Index>()), sizes);
+    let steps = vec((0..OPS, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 10..60);
     runner
         .run(&(steps, any::<u64>()), |(steps, seed)| check(&steps, seed))
         .unwrap_or_else(|why| panic!("{why}"));
@@ -89,6 +87,7 @@ fn on_random_graphs(check: impl Fn(&[Step], u64) -> Result<(), TestCaseError>) {
 /// Each element of the gradient is a derivative along a basis vector, and its product with a direction the derivative
 /// along that.
 #[test]
+#[cfg_attr(miri, ignore)] // minutes: the table has a test for Miri
 fn reverse_mode_is_forward_mode() {
     on_random_graphs(|steps, seed| {
         let (leaves, [y, _]) = graph(steps, seed);
@@ -113,6 +112,7 @@ fn reverse_mode_is_forward_mode() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore)] // minutes: the table has a test for Miri
 fn second_derivatives_agree() {
     on_random_graphs(|steps, seed| {
         let (leaves, [y, _]) = graph(steps, seed);
@@ -130,6 +130,7 @@ fn second_derivatives_agree() {
 
 /// The order of backward passes does not matter, nor whether they are one; and repeating one adds it again.
 #[test]
+#[cfg_attr(miri, ignore)] // minutes: the table has a test for Miri
 fn gradients_add_up_in_any_order() {
     on_random_graphs(|steps, seed| {
         let sum_of = |order: &dyn Fn([Tensor<f64>; 2]) -> Vec<Tensor<f64>>| {

@@ -1,10 +1,29 @@
-//! Kernels.
+//! The numerical half of femtograd: n-dimensional arrays and the loops over them. Nothing here knows what a gradient is.
+//!
+//! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
+//! - [`map`], [`map_into`]: any [`Function`] of several arrays in one pass over memory, vectorised.
+//! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
+//! - [`matmul`]; [`concat`], [`gather_rows`] and their reverses.
+//! - [`simd`]: one loop compiled for AVX-512, AVX2 and everything else, chosen at run time; [`math`]: elementary functions
+//!   for such loops; [`Buffer`]: memory that is used again.
+//!
+//! ```
+//! use femtograd_kernels::{Array, matmul, sum};
+//! let a = Array::from([[1.0, 2.0], [3.0, 4.0]]);
+//! let turned = a.permute(&[1, 0])?; // another view of the same numbers
+//! assert_eq!(matmul(&a, &turned)?.to_string(), "[[5, 11], [11, 25]]");
+//! assert_eq!(sum(&turned, &[0])?.to_string(), "[[3, 7]]"); // reduced axes keep length 1
+//! # Ok::<(), femtograd_kernels::Error>(())
+//! ```
+//!
+//! `unsafe` stands in two files: `buffer.rs` (a buffer's bytes as numbers) and `simd.rs` (calling a function compiled for
+//! an instruction set that was found to be there).
+
 mod array;
 mod buffer;
 mod float;
 mod index;
 mod map;
-
 pub mod math;
 mod matmul;
 mod reduce;
@@ -23,11 +42,14 @@ pub use threads::{set_threads, threads};
 /// What is wrong with the arguments of a kernel, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(pub String);
+
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
+
 impl std::error::Error for Error {}
+
 /// The result of a kernel whose arguments may not fit.
 pub type Result<T> = std::result::Result<T, Error>;

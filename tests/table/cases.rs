@@ -365,6 +365,7 @@ fn losses<T: Float>() -> Vec<Case<T>> {
 }
 
 /// One tensor in several places: what reaches it has to be added up.
+#[allow(clippy::eq_op)] // that is the point
 fn shared<T: Float>() -> Vec<Case<T>> {
     const X: (&[usize], Values) = (&[2, 3], NONZERO);
     const P: (&[usize], Values) = (&[2, 3], POSITIVE);
