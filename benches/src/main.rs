@@ -20,7 +20,9 @@ impl Bench {
     /// Times several versions of a work in turn, so that a change in the machine's speed meets them all alike, and
     /// prints a line for each with what else is to be said of it.
     fn time(&self, work: &str, elements: usize, versions: &mut [(&str, &mut dyn FnMut())]) {
-        if !self.only.is_empty() && !self.only.iter().any(|only| work.starts_with(only.as_str())) {
+        if !self.only.is_empty()
+            && !self.only.iter().any(|only| work == only || work.starts_with(&format!("{only}_")))
+        {
             return;
         }
         let mut best = vec![f64::INFINITY; versions.len()];
