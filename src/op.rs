@@ -62,10 +62,7 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     ///
     /// By default it runs `vjp` without recording. Override it where one pass over memory can do the work of several.
     fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
-        let constant = |a: Array<T>| Tensor::node(a, None, false, y.location());
-        let mut wrapped: Vec<_> = sums.iter_mut().map(|sum| sum.take().map(constant)).collect();
-        no_grad(|| pull_recorded(self, x, y, &constant(g.clone()), &mut wrapped));
-        sums.iter_mut().zip(wrapped).for_each(|(sum, w)| *sum = w.map(|w| w.data().clone()));
+        pull_by_vjp(self, x, y, g, sums);
     }
 
     /// The formulas of the op where it has some, written with symbols: see [`Rule`](crate::Rule).
@@ -92,4 +89,18 @@ pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
             });
         }
     });
+}
+
+/// [`Op::pull`] by [`Op::vjp`]: recorded passes' step on constants, unrecorded.
+pub(crate) fn pull_by_vjp<T: Float, O: Op<T> + ?Sized>(
+    op: &O,
+    x: &[Tensor<T>],
+    y: &Tensor<T>,
+    g: &Array<T>,
+    sums: &mut [Option<Array<T>>],
+) {
+    let constant = |a: Array<T>| Tensor::node(a, None, false, y.location());
+    let mut wrapped: Vec<_> = sums.iter_mut().map(|sum| sum.take().map(constant)).collect();
+    no_grad(|| pull_recorded(op, x, y, &constant(g.clone()), &mut wrapped));
+    sums.iter_mut().zip(wrapped).for_each(|(sum, w)| *sum = w.map(|w| w.data().clone()));
 }

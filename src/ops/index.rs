@@ -1,31 +1,25 @@
 //! Selection by integers. Indices are plain `usize`s, not tensors: nothing differentiates by them.
 
+use super::linear::{Linear, linear};
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
-use crate::{Array, Op, Tensor};
+use crate::{Array, Tensor};
 use std::sync::Arc;
 
 /// `y[i] = x[indices[i]]`, rows along the first axis.
 #[derive(Clone)]
 struct GatherRows(Arc<[usize]>);
-impl<T: Float> Op<T> for GatherRows {
-    fn name(&self) -> &'static str {
-        "gather_rows"
+impl<T: Float> Linear<T> for GatherRows {
+    const NAME: &'static str = "gather_rows";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
+        kernels::gather_rows(x, &self.0)
     }
-    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
-        kernels::gather_rows(x[0].data(), &self.0)
-    }
-    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        Tensor::apply(ScatterAddRows { of: self.clone(), shape: x[0].shape().into() }, [g])
-    }
-    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
-        Tensor::apply(self.clone(), dx.iter().flatten())
+    fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
+        linear(ScatterAddRows { of: self.clone(), shape: shape.into() }, g)
     }
     /// Into the rows it came from: the cost is that of the rows, not of the table.
-    fn pull(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
-        let sum = sums[0].get_or_insert_with(|| Array::full(x[0].shape(), T::ZERO));
-        kernels::scatter_add_rows(sum, &self.0, g);
-    }
+    const ADD_TRANSPOSE: Option<fn(&Self, &Array<T>, &mut Array<T>)> =
+        Some(|op, g, sum| kernels::scatter_add_rows(sum, &op.0, g));
 }
 
 /// `y = 0`, then `y[indices[i]] += x[i]`: the reverse of [`GatherRows`].
@@ -34,20 +28,15 @@ struct ScatterAddRows {
     of: GatherRows,
     shape: Shape,
 }
-impl<T: Float> Op<T> for ScatterAddRows {
-    fn name(&self) -> &'static str {
-        "scatter_add_rows"
-    }
-    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+impl<T: Float> Linear<T> for ScatterAddRows {
+    const NAME: &'static str = "scatter_add_rows";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
         let mut y = Array::full(&self.shape, T::ZERO);
-        kernels::scatter_add_rows(&mut y, &self.of.0, x[0].data());
+        kernels::scatter_add_rows(&mut y, &self.of.0, x);
         Ok(y)
     }
-    fn vjp(&self, _: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        Tensor::apply(self.of.clone(), [g])
-    }
-    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
-        Tensor::apply(self.clone(), dx.iter().flatten())
+    fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
+        linear(self.of.clone(), g)
     }
 }
 
@@ -69,6 +58,6 @@ impl<T: Float> Tensor<T> {
     /// If the tensor is a single number or an index lies outside.
     #[track_caller]
     pub fn gather_rows(&self, indices: &[usize]) -> Tensor<T> {
-        Tensor::apply(GatherRows(indices.into()), [self])
+        linear(GatherRows(indices.into()), self)
     }
 }

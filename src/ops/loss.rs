@@ -2,6 +2,7 @@
 
 use crate::kernels::{self, Error};
 use crate::num::Float;
+use crate::ops::linear::linear;
 use crate::ops::reduce::{Axes, Sum};
 use crate::{Array, Mistake, Op, Operand, Shape, Tensor, no_grad};
 
@@ -26,7 +27,7 @@ impl<T: Float> Op<T> for LogSumExp {
             // A maximum of ±∞ or NaN is the answer itself: subtracting it would make NaN of ±∞.
             let finite = m.abs().lt(T::of(f64::INFINITY));
             let shift = super::where_(&finite, &m, T::ZERO);
-            let total = Tensor::apply(Sum(self.0.clone()), [(&x[0] - &shift).exp()]);
+            let total = linear(Sum(self.0.clone()), &((&x[0] - &shift).exp()));
             Ok(super::where_(finite, total.ln() + shift, m).data().clone())
         })
     }
@@ -35,7 +36,7 @@ impl<T: Float> Op<T> for LogSumExp {
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let dx = dx[0].as_ref().expect("at least one tangent");
-        Tensor::apply(Sum(self.0.clone()), [dx * LogSumExp::softmax(&x[0], y)])
+        linear(Sum(self.0.clone()), &(dx * LogSumExp::softmax(&x[0], y)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod elementwise;
 mod index;
+mod linear;
 mod loss;
 mod matmul;
 mod operators;

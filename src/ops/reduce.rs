@@ -1,5 +1,6 @@
 //! Reductions: over all axes, or over some, which vanish (`sum_axes`) or keep length 1 (`sum_keepdims`).
 
+use super::linear::{Linear, linear};
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
 use crate::{Array, Op, Tensor};
@@ -7,18 +8,13 @@ use crate::{Array, Op, Tensor};
 /// `y = Σ x` over axes that keep length 1.
 #[derive(Clone)]
 pub(crate) struct Sum(pub(crate) Shape);
-impl<T: Float> Op<T> for Sum {
-    fn name(&self) -> &'static str {
-        "sum"
+impl<T: Float> Linear<T> for Sum {
+    const NAME: &'static str = "sum";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
+        kernels::sum(x, &self.0)
     }
-    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
-        kernels::sum(x[0].data(), &self.0)
-    }
-    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        g.broadcast_to(x[0].shape())
-    }
-    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
-        Tensor::apply(self.clone(), dx.iter().flatten())
+    fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
+        g.broadcast_to(shape)
     }
 }
 
@@ -29,7 +25,7 @@ impl Max {
     /// `∂y/∂x`: each maximum's share.
     fn shares<T: Float>(&self, x: &Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
         let winners = x.equals(y);
-        &winners / Tensor::apply(Sum(self.0.clone()), [&winners])
+        &winners / linear(Sum(self.0.clone()), &winners)
     }
 }
 impl<T: Float> Op<T> for Max {
@@ -44,7 +40,7 @@ impl<T: Float> Op<T> for Max {
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let dx = dx[0].as_ref().expect("at least one tangent");
-        Tensor::apply(Sum(self.0.clone()), [dx * self.shares(&x[0], y)])
+        linear(Sum(self.0.clone()), &(dx * self.shares(&x[0], y)))
     }
 }
 
@@ -84,7 +80,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn sum(&self) -> Tensor<T> {
         let all = (0..self.shape().len()).collect();
-        Tensor::apply(Sum(all), [self]).reshape(&[])
+        linear(Sum(all), self).reshape(&[])
     }
     /// `Σ x` over some axes, which vanish.
     ///
@@ -100,7 +96,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn sum_axes(&self, axes: impl Axes) -> Tensor<T> {
         let axes = self.axes("sum", axes);
-        Tensor::apply(Sum(axes.clone()), [self]).without(&axes)
+        linear(Sum(axes.clone()), self).without(&axes)
     }
     /// `Σ x` over some axes, which keep length 1.
     ///
@@ -108,7 +104,7 @@ impl<T: Float> Tensor<T> {
     /// If an axis does not exist or is named twice.
     #[track_caller]
     pub fn sum_keepdims(&self, axes: impl Axes) -> Tensor<T> {
-        Tensor::apply(Sum(self.axes("sum", axes)), [self])
+        linear(Sum(self.axes("sum", axes)), self)
     }
 
     /// `Σ x / n` over all `n` elements: one number; NaN of none.
@@ -123,7 +119,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn mean_axes(&self, axes: impl Axes) -> Tensor<T> {
         let axes = self.axes("mean", axes);
-        Tensor::apply(Sum(axes.clone()), [self]).without(&axes) * self.weight(&axes)
+        linear(Sum(axes.clone()), self).without(&axes) * self.weight(&axes)
     }
     /// `Σ x / n` over some axes, which keep length 1.
     ///
@@ -132,7 +128,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn mean_keepdims(&self, axes: impl Axes) -> Tensor<T> {
         let axes = self.axes("mean", axes);
-        Tensor::apply(Sum(axes.clone()), [self]) * self.weight(&axes)
+        linear(Sum(axes.clone()), self) * self.weight(&axes)
     }
 
     /// The largest element: one number; −∞ of none, NaN if one is. Equal maxima share the gradient equally.

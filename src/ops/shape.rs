@@ -1,6 +1,7 @@
 //! Ops that move numbers and leave them as they are. All are linear: the forward derivative of each is the op itself,
 //! its reverse derivative another op of this file or a sum.
 
+use super::linear::{Linear, linear};
 use super::reduce::axis_of;
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
@@ -10,75 +11,57 @@ use std::ops::{Bound, RangeBounds};
 /// `y = x` in row-major order under another shape.
 #[derive(Clone)]
 struct Reshape(Shape);
-impl<T: Float> Op<T> for Reshape {
-    fn name(&self) -> &'static str {
-        "reshape"
+impl<T: Float> Linear<T> for Reshape {
+    const NAME: &'static str = "reshape";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
+        x.reshape(&self.0)
     }
-    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
-        x[0].data().reshape(&self.0)
-    }
-    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        g.reshape(x[0].shape())
-    }
-    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
-        Tensor::apply(self.clone(), dx.iter().flatten())
+    fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
+        g.reshape(shape)
     }
 }
 
 /// `y[i₀, i₁, …] = x[…]`, axis `k` of `y` being axis `order[k]` of `x`.
 #[derive(Clone)]
 struct Permute(Shape);
-impl<T: Float> Op<T> for Permute {
-    fn name(&self) -> &'static str {
-        "permute"
+impl<T: Float> Linear<T> for Permute {
+    const NAME: &'static str = "permute";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
+        x.permute(&self.0)
     }
-    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
-        x[0].data().permute(&self.0)
-    }
-    fn vjp(&self, _: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+    fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
         let mut inverse = self.0.clone();
         self.0.iter().enumerate().for_each(|(k, &axis)| inverse[axis] = k);
-        Tensor::apply(Permute(inverse), [g])
-    }
-    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
-        Tensor::apply(self.clone(), dx.iter().flatten())
+        linear(Permute(inverse), g)
     }
 }
 
 /// `y = x`, repeated along new axes and axes of length 1.
 #[derive(Clone)]
 struct Broadcast(Shape);
-impl<T: Float> Op<T> for Broadcast {
-    fn name(&self) -> &'static str {
-        "broadcast_to"
+impl<T: Float> Linear<T> for Broadcast {
+    const NAME: &'static str = "broadcast_to";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
+        x.broadcast_to(&self.0)
     }
-    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
-        x[0].data().broadcast_to(&self.0)
-    }
-    fn vjp(&self, _: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+    fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
         g.clone() // of y's shape: the engine undoes broadcasts
-    }
-    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
-        Tensor::apply(self.clone(), dx.iter().flatten())
     }
 }
 
 /// `y = Σ x` over the axes that were broadcast to get from `y`'s shape to `x`'s: the reverse of broadcasting.
 #[derive(Clone)]
 struct SumTo(Shape);
-impl<T: Float> Op<T> for SumTo {
-    fn name(&self) -> &'static str {
-        "sum_to"
+impl<T: Float> Linear<T> for SumTo {
+    const NAME: &'static str = "sum_to";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
+        if kernels::broadcast(&self.0, x.shape())?[..] != *x.shape() {
+            return Err(Error(format!("shape {:?} does not broadcast to {:?}", self.0, x.shape())));
+        }
+        Ok(kernels::sum_to(x, &self.0))
     }
-    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
-        kernels::broadcast(&self.0, x[0].shape())?;
-        Ok(kernels::sum_to(x[0].data(), &self.0))
-    }
-    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        g.broadcast_to(x[0].shape())
-    }
-    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
-        Tensor::apply(self.clone(), dx.iter().flatten())
+    fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
+        g.broadcast_to(shape)
     }
 }
 
@@ -90,24 +73,17 @@ struct Slice {
     step: isize,
     len: usize,
 }
-impl<T: Float> Op<T> for Slice {
-    fn name(&self) -> &'static str {
-        "slice"
+impl<T: Float> Linear<T> for Slice {
+    const NAME: &'static str = "slice";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
+        x.slice(self.axis, self.start, self.step, self.len)
     }
-    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
-        x[0].data().slice(self.axis, self.start, self.step, self.len)
-    }
-    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        Tensor::apply(Place { of: self.clone(), shape: x[0].shape().into() }, [g])
-    }
-    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
-        Tensor::apply(self.clone(), dx.iter().flatten())
+    fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
+        linear(Place { of: self.clone(), shape: shape.into() }, g)
     }
     /// Into the range it came from, so that taking `n` single elements costs `n` and not `n²`.
-    fn pull(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
-        let sum = sums[0].get_or_insert_with(|| Array::full(x[0].shape(), T::ZERO));
-        kernels::add_to_slice(sum, self.axis, self.start, self.step, g);
-    }
+    const ADD_TRANSPOSE: Option<fn(&Self, &Array<T>, &mut Array<T>)> =
+        Some(|op, g, sum| kernels::add_to_slice(sum, op.axis, op.start, op.step, g));
 }
 
 /// `y = 0` but for `y[…, start + j·step, …] = x[…, j, …]`: the reverse of [`Slice`].
@@ -116,20 +92,15 @@ struct Place {
     of: Slice,
     shape: Shape,
 }
-impl<T: Float> Op<T> for Place {
-    fn name(&self) -> &'static str {
-        "place"
-    }
-    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+impl<T: Float> Linear<T> for Place {
+    const NAME: &'static str = "place";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
         let mut y = Array::full(&self.shape, T::ZERO);
-        kernels::add_to_slice(&mut y, self.of.axis, self.of.start, self.of.step, x[0].data());
+        kernels::add_to_slice(&mut y, self.of.axis, self.of.start, self.of.step, x);
         Ok(y)
     }
-    fn vjp(&self, _: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        Tensor::apply(self.of.clone(), [g])
-    }
-    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
-        Tensor::apply(self.clone(), dx.iter().flatten())
+    fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
+        linear(self.of.clone(), g)
     }
 }
 
@@ -145,7 +116,7 @@ impl<T: Float> Op<T> for Concat {
     }
     fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
         let start = x[..i].iter().map(|x| x.shape()[self.0]).sum();
-        Tensor::apply(Slice { axis: self.0, start, step: 1, len: x[i].shape()[self.0] }, [g])
+        linear(Slice { axis: self.0, start, step: 1, len: x[i].shape()[self.0] }, g)
     }
     fn jvp(&self, x: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let zero = |x: &Tensor<T>| Tensor::constant(Array::full(x.shape(), T::ZERO));
@@ -181,7 +152,7 @@ impl<T: Float> Tensor<T> {
     /// If the new shape has another number of elements.
     #[track_caller]
     pub fn reshape(&self, shape: &[usize]) -> Tensor<T> {
-        Tensor::apply(Reshape(shape.into()), [self])
+        linear(Reshape(shape.into()), self)
     }
 
     /// The axes in another order: axis `k` of the result is axis `order[k]` of this tensor.
@@ -192,7 +163,7 @@ impl<T: Float> Tensor<T> {
     pub fn permute(&self, order: &[isize]) -> Tensor<T> {
         let n = self.shape().len();
         // An axis that does not exist stays one, for the op to refuse with all it knows.
-        Tensor::apply(Permute(order.iter().map(|&k| axis_of(k, n).unwrap_or(usize::MAX)).collect()), [self])
+        linear(Permute(order.iter().map(|&k| axis_of(k, n).unwrap_or(usize::MAX)).collect()), self)
     }
 
     /// The last two axes exchanged: the transpose of a matrix, or of each matrix in a batch.
@@ -216,7 +187,7 @@ impl<T: Float> Tensor<T> {
             (Ok(a), Ok(b)) => order.swap(a, b),
             _ => order.push(usize::MAX),
         }
-        Tensor::apply(Permute(order), [self])
+        linear(Permute(order), self)
     }
 
     /// Repeated along new axes in front and axes of length 1, without copying.
@@ -225,7 +196,7 @@ impl<T: Float> Tensor<T> {
     /// If `shape` is not reached so.
     #[track_caller]
     pub fn broadcast_to(&self, shape: &[usize]) -> Tensor<T> {
-        if self.shape() == shape { self.clone() } else { Tensor::apply(Broadcast(shape.into()), [self]) }
+        if self.shape() == shape { self.clone() } else { linear(Broadcast(shape.into()), self) }
     }
 
     /// Summed down to `shape`, from which this shape could have been broadcast.
@@ -234,7 +205,7 @@ impl<T: Float> Tensor<T> {
     /// If it could not.
     #[track_caller]
     pub fn sum_to(&self, shape: &[usize]) -> Tensor<T> {
-        if self.shape() == shape { self.clone() } else { Tensor::apply(SumTo(shape.into()), [self]) }
+        if self.shape() == shape { self.clone() } else { linear(SumTo(shape.into()), self) }
     }
 
     /// The elements of `range` along `axis`: `x.slice(0, 2..5)`, `x.slice(-1, ..3)`.
@@ -261,7 +232,7 @@ impl<T: Float> Tensor<T> {
             Bound::Excluded(&i) => i,
             Bound::Unbounded => self.shape().get(axis).copied().unwrap_or(0),
         };
-        Tensor::apply(Slice { axis, start, step: 1, len: end.saturating_sub(start) }, [self])
+        linear(Slice { axis, start, step: 1, len: end.saturating_sub(start) }, self)
     }
 }
 

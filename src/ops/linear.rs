@@ -1,0 +1,51 @@
+//! The family of linear ops: those that move numbers and add them up.
+
+use crate::kernels::Error;
+use crate::num::Float;
+use crate::op::pull_by_vjp;
+use crate::{Array, Op, Tensor};
+
+/// A linear op of one argument, `y = A·x`. It is its own forward derivative; its reverse derivative is its transpose,
+/// `Aᵀ·g`, another linear op.
+pub(crate) trait Linear<T: Float>: Clone + Send + Sync + 'static {
+    /// The op's name.
+    const NAME: &'static str;
+
+    /// `A·x`
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error>;
+
+    /// `Aᵀ·g`, for an `x` of the given shape; or in the shape of `y`, where `x` was broadcast.
+    fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T>;
+
+    /// `sum += Aᵀ·g`, for an op that can do it in place for less than its transpose costs.
+    const ADD_TRANSPOSE: Option<fn(&Self, &Array<T>, &mut Array<T>)> = None;
+}
+
+/// `A·x`, recorded.
+#[track_caller]
+pub(crate) fn linear<T: Float>(op: impl Linear<T>, x: &Tensor<T>) -> Tensor<T> {
+    Tensor::apply(LinearOp(op), [x])
+}
+
+struct LinearOp<L>(L);
+
+impl<T: Float, L: Linear<T>> Op<T> for LinearOp<L> {
+    fn name(&self) -> &'static str {
+        L::NAME
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        self.0.forward(x[0].data())
+    }
+    fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+        self.0.transpose(x[0].shape(), g)
+    }
+    fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        linear(self.0.clone(), dx[0].as_ref().expect("at least one tangent"))
+    }
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        match L::ADD_TRANSPOSE {
+            Some(add) => add(&self.0, g, sums[0].get_or_insert_with(|| Array::full(x[0].shape(), T::ZERO))),
+            None => pull_by_vjp(self, x, y, g, sums),
+        }
+    }
+}
