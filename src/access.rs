@@ -1,7 +1,7 @@
 //! What a tensor tells about itself, and what stands in its place.
 
 use crate::tensor::Parents;
-use crate::{Array, Float, Op, Place, Tensor};
+use crate::{Array, Error, Float, Mistake, Op, Place, Tensor};
 use std::fmt;
 use std::sync::Arc;
 
@@ -126,7 +126,7 @@ impl<T: Float> Tensor<T> {
     /// Computes `op` on tensors (or numbers), and records how if a gradient is wanted of any of them.
     ///
     /// # Panics
-    /// With a [`Mistake`](crate::Mistake), at the caller's line, if they do not fit the op.
+    /// With a [`Mistake`], at the caller's line, if they do not fit the op.
     #[track_caller]
     pub fn apply<X: Operand<T>>(op: impl Op<T>, parents: impl IntoIterator<Item = X>) -> Tensor<T> {
         let place = Place::here();
@@ -134,14 +134,34 @@ impl<T: Float> Tensor<T> {
         Tensor::record(Box::new(op), parents)
     }
 
-    /// [`try_apply`](Self::try_apply), where a mistake panics: the one place of the library where it does.
+    /// [`apply`](Self::apply), with a mistake as a value.
+    ///
+    /// # Errors
+    /// If the arguments do not fit the op.
+    #[track_caller]
+    pub fn try_apply<X: Operand<T>>(
+        op: impl Op<T>,
+        parents: impl IntoIterator<Item = X>,
+    ) -> Result<Tensor<T>, Mistake> {
+        let place = Place::here();
+        Tensor::try_record(Box::new(op), parents.into_iter().map(|x| x.into_tensor_at(place)).collect())
+    }
+
+    /// [`try_record`](Self::try_record), where a mistake panics.
     #[inline]
     #[track_caller]
     pub(crate) fn record(op: Box<dyn Op<T>>, parents: Parents<T>) -> Tensor<T> {
-        match Tensor::try_apply(op, parents) {
+        match Tensor::try_record(op, parents) {
             Ok(y) => y,
             Err(mistake) => panic!("{mistake}"),
         }
+    }
+
+    /// Panics with a [`Mistake`], for what a method finds wrong before it applies an op.
+    #[cold]
+    #[track_caller]
+    pub(crate) fn refuse(op: &'static str, why: &str, arguments: &[&Tensor<T>]) -> ! {
+        panic!("{}", Mistake::new(op, Error(why.into()), arguments.iter().copied(), Place::here()))
     }
 
     /// The cotangent that `backward` starts from.

@@ -38,7 +38,7 @@
 //! constants alone, or inside [`no_grad`], is not recorded. [`Tensor::backward`] leaves a gradient in every leaf, in
 //! every tensor you still hold, and in every single number. Leaves add up the gradients of several calls. A tensor's
 //! value never changes: an update ([`Tensor::set_data`], or an optimiser of [`optim`]) puts a new leaf in its place, so
-//! no gradient can go stale.
+//! no parameter can keep a gradient of what it was before.
 //!
 //! # Numbers and types
 //!
@@ -127,7 +127,9 @@ pub use num::Float;
 pub use op::Op;
 pub use ops::{Axes, concat, stack, where_};
 pub use rule::{Elementwise, Rule};
-pub use tensor::{Parents, Tensor};
+use tensor::Parents;
+
+pub use tensor::Tensor;
 pub use transform::{gradients, jvp, vjp};
 
 /// The README's examples, run as tests.

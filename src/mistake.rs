@@ -28,14 +28,14 @@ pub struct Mistake {
 
 impl Mistake {
     #[cold]
-    pub(crate) fn new<T: Float>(
+    pub(crate) fn new<'a, T: Float>(
         op: &'static str,
         why: Error,
-        arguments: &[Tensor<T>],
+        arguments: impl Iterator<Item = &'a Tensor<T>>,
         place: Place,
     ) -> Mistake {
         let describe = |x: &Tensor<T>| (x.label().map(|l| l.to_string()), x.shape().to_vec());
-        Mistake { op, why, arguments: arguments.iter().map(describe).collect(), place }
+        Mistake { op, why, arguments: arguments.map(describe).collect(), place }
     }
     /// The op that refused.
     pub fn op(&self) -> &'static str {

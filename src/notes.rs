@@ -62,11 +62,11 @@ impl<T: Float> Notes<T> {
                 self.number.fetch_update(Relaxed, Relaxed, add).expect("never refused");
             }
             None => {
-                let mut array = lock(&self.rest().array);
-                *array = Some(match array.take() {
-                    Some(old) => old + g,
-                    None => g,
-                });
+                // Added while the lock is free: a sum of arrays takes long.
+                let (rest, mut sum) = (self.rest(), Some(g));
+                while let Some(other) = put_or_take(&mut *lock(&rest.array), &mut sum) {
+                    sum = sum.map(|sum| other + sum);
+                }
             }
         }
     }
@@ -88,6 +88,17 @@ impl<T: Float> Notes<T> {
 
     fn rest(&self) -> &Rest<T> {
         self.rest.get_or_init(|| Box::new(Rest { array: Mutex::new(None), label: Mutex::new(None) }))
+    }
+}
+
+/// Puts `sum` down if the place is free; otherwise takes what lies there.
+fn put_or_take<V>(place: &mut Option<V>, sum: &mut Option<V>) -> Option<V> {
+    match place.take() {
+        None => {
+            *place = sum.take();
+            None
+        }
+        other => other,
     }
 }
 

@@ -20,11 +20,13 @@ impl Sgd {
     /// One step. The parameters' gradients are used up: the new leaves have none.
     ///
     /// # Panics
-    /// If a parameter has no gradient: `backward` was not called, or the loss does not depend on it.
+    /// If a parameter has no gradient: `backward` was not called, or the loss does not depend on it. Then nothing has
+    /// changed.
     #[track_caller]
     pub fn step<'a, T: Float>(&mut self, parameters: impl IntoIterator<Item = &'a mut Tensor<T>>) {
-        for (i, p) in parameters.into_iter().enumerate() {
-            let g = gradient(p, i);
+        let parameters: Vec<_> = parameters.into_iter().collect();
+        let gradients: Vec<_> = parameters.iter().enumerate().map(|(i, p)| gradient(p, i)).collect();
+        for (p, g) in parameters.into_iter().zip(gradients) {
             let step = Array::scalar(T::of(-self.lr)) * g;
             p.set_data(p.data().clone() + step);
         }
@@ -68,9 +70,19 @@ impl<T: Float> Adam<T> {
     ///
     /// # Panics
     /// If a parameter has no gradient (`backward` was not called, or the loss does not depend on it), or if the
-    /// parameters are not those of the step before.
+    /// parameters have other shapes than at the first step. Then nothing has changed.
     #[track_caller]
     pub fn step<'a>(&mut self, parameters: impl IntoIterator<Item = &'a mut Tensor<T>>) {
+        let parameters: Vec<_> = parameters.into_iter().collect();
+        // Everything is checked before anything changes.
+        let gradients: Vec<_> = parameters.iter().enumerate().map(|(i, p)| gradient(p, i)).collect();
+        if self.steps == 0 {
+            let zeros = |p: &&mut Tensor<T>| Array::full(p.shape(), T::ZERO);
+            self.moments = parameters.iter().map(|p| (zeros(p), zeros(p))).collect();
+        }
+        let was: Vec<_> = self.moments.iter().map(|(m, _)| m.shape()).collect();
+        let is: Vec<_> = parameters.iter().map(|p| p.shape()).collect();
+        assert!(was == is, "Adam: the parameters have the shapes {is:?}, at the first step they had {was:?}");
         self.steps += 1;
         let update = Update {
             betas: [T::of(self.betas.0), T::of(self.betas.1)],
@@ -78,17 +90,9 @@ impl<T: Float> Adam<T> {
             correction: T::of(1.0 / (1.0 - self.betas.1.powi(self.steps))),
             epsilon: T::of(self.epsilon),
         };
-        for (i, p) in parameters.into_iter().enumerate() {
-            let g = gradient(p, i);
-            if i == self.moments.len() {
-                let zeros = Array::full(p.shape(), T::ZERO);
-                self.moments.push((zeros.clone(), zeros));
-            }
-            let (m, v) = &mut self.moments[i];
-            let (was, is) = (m.shape(), p.shape());
-            assert!(was == is, "Adam: parameter {i} has shape {is:?}, at the step before it had {was:?}");
+        for ((p, g), (m, v)) in parameters.into_iter().zip(gradients).zip(&mut self.moments) {
             let mut fresh = [(); 3].map(|()| Buffer::scratch(g.len()));
-            let sinks = fresh.each_mut().map(|buffer| kernels::Sink::Write(&mut **buffer));
+            let sinks = fresh.each_mut().map(|buffer| kernels::Sink::Write(buffer));
             kernels::map_into(update, [p.data(), &g, m, v], [], p.shape(), sinks);
             let [next, m_next, v_next] = fresh.map(|buffer| Array::from_buffer(buffer, p.shape()));
             (*m, *v) = (m_next, v_next);

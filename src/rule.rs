@@ -64,8 +64,9 @@ pub trait Rule<const N: usize>: Copy + Send + Sync + 'static {
     /// ```
     fn formula(&self, style: Style) -> Formula {
         let symbols = Symbols::new();
-        let names: [&'static str; N] =
-            from_fn(|i| if N == 1 { "x" } else { ["a", "b", "c", "d", "e", "f"][i] });
+        const LETTERS: &[u8] = b"abcdefhijklmnopqrstuvwz";
+        let letter = |i: usize| std::str::from_utf8(&LETTERS[i % LETTERS.len()..][..1]).expect("a letter");
+        let names: [&'static str; N] = from_fn(|i| if N == 1 { "x" } else { letter(i) });
         let x = names.map(|name| symbols.name(name));
         let value = symbols.print(self.value(x), style);
         let slopes = self.slopes(x, symbols.name("y")).map(|slope| symbols.print(slope, style));

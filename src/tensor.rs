@@ -35,7 +35,7 @@ pub(crate) struct Node<T: Float> {
 }
 
 /// The arguments of an op.
-pub type Parents<T> = SmallVec<[Tensor<T>; 2]>;
+pub(crate) type Parents<T> = SmallVec<[Tensor<T>; 2]>;
 type How<T> = (Box<dyn Op<T>>, Parents<T>);
 
 impl<T: Float> Tensor<T> {
@@ -57,9 +57,9 @@ impl<T: Float> Tensor<T> {
     /// If the arguments do not fit the op.
     #[inline]
     #[track_caller]
-    pub fn try_apply(op: Box<dyn Op<T>>, parents: Parents<T>) -> Result<Tensor<T>, Mistake> {
+    pub(crate) fn try_record(op: Box<dyn Op<T>>, parents: Parents<T>) -> Result<Tensor<T>, Mistake> {
         let place = Place::here();
-        let data = op.forward(&parents).map_err(|why| Mistake::new(op.name(), why, &parents, place))?;
+        let data = op.forward(&parents).map_err(|why| Mistake::new(op.name(), why, parents.iter(), place))?;
         let wanted = parents.iter().any(|x| x.0.wanted) && recording();
         Ok(Tensor::node(data, wanted.then_some((op, parents)), wanted, place))
     }
@@ -141,8 +141,8 @@ impl<T: Float> Drop for Node<T> {
     /// theirs before they go.
     fn drop(&mut self) {
         let Some((_, parents)) = self.how.take() else { return };
-        if parents.iter().all(|x| Arc::count(&x.0) > 1) {
-            return;
+        if parents.iter().all(|x| Arc::count(&x.0) > parents.len()) {
+            return; // somebody else holds them all
         }
         let mut orphans = Vec::from_iter(parents);
         while let Some(x) = orphans.pop() {

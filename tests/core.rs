@@ -310,7 +310,7 @@ fn mistakes_name_op_shapes_labels_and_line() {
         ("matmul", &|| drop(w.matmul(&Tensor::new(1.0)))),
         ("reshape", &|| drop(w.reshape(&[4]))),
         ("permute", &|| drop(w.permute(&[0, 0]))),
-        ("permute", &|| drop(x.t())),
+        ("transpose", &|| drop(x.t())),
         ("broadcast_to", &|| drop(w.broadcast_to(&[2, 4]))),
         ("sum_to", &|| drop(w.sum_to(&[7]))),
         ("slice", &|| drop(w.slice(0, 1..5))),
@@ -328,7 +328,7 @@ fn mistakes_name_op_shapes_labels_and_line() {
         assert!(message.contains(file!()), "{message}");
     }
     // The same as a value.
-    let mistake = Tensor::try_apply(Box::new(Probe2), [w, x].into_iter().collect()).unwrap_err();
+    let mistake = Tensor::try_apply(Probe2, [w, x]).unwrap_err();
     assert_eq!(
         (mistake.op(), mistake.to_string().lines().next().unwrap()),
         ("probe2", "probe2: it never fits")
@@ -417,4 +417,110 @@ fn slices_cost_what_they_hold() {
 fn sums_are_accurate() {
     let ones = Array::full(&[10_000_000], 1.0_f32);
     assert_eq!(kernels::sum(&ones, &[0]).unwrap().item(), 1e7);
+}
+
+#[test]
+#[cfg_attr(miri, ignore)] // a hundred thousand nodes
+fn squares_of_squares_are_dropped_without_recursion() {
+    let work = std::thread::Builder::new().stack_size(256 << 10).spawn(|| {
+        let x = Tensor::new(1.0);
+        let y = (0..100_000).fold(x.clone(), |y, _| &y * &y); // both parents are one node
+        y.backward();
+        drop(y);
+    });
+    work.unwrap().join().unwrap();
+}
+
+/// `u` where `u = x²` is negative, `u²` elsewhere: a comparison of something computed, slopes left out.
+#[derive(Clone, Copy)]
+struct Piecewise;
+impl femtograd::Rule<1> for Piecewise {
+    const NAME: &'static str = "piecewise";
+    #[inline(always)]
+    fn value<V: femtograd::num::Num>(&self, [x]: [V; 1]) -> V {
+        let u = x * x;
+        V::select(u.lt(V::lit(0.0)), u, u * u.abs())
+    }
+}
+
+#[test]
+fn what_a_rule_compares_stays_differentiable() {
+    use femtograd::Rule;
+    let x = Tensor::new(2.0);
+    let y = Piecewise.on([&x]); // x⁴
+    let dy = gradients(&y, &[&x]).remove(0);
+    let ddy = gradients(&dy, &[&x]).remove(0);
+    let dddy = gradients(&ddy, &[&x]).remove(0);
+    assert_eq!((dy.item(), ddy.item(), dddy.item()), (32.0, 48.0, 48.0));
+}
+
+#[test]
+fn the_strong_zero_holds_in_maxima_and_sums_of_exponentials() {
+    let x = Tensor::new([0.0, -1.0]);
+    x.max().sqrt().backward(); // slope ∞ at the maximum, and 0 at what is not the maximum
+    assert_eq!(x.grad().unwrap().to_vec(), [f64::INFINITY, 0.0]);
+    for bad in [f64::NAN, f64::INFINITY] {
+        let x = Tensor::new([bad, -1.0]);
+        where_(0.0, x.max(), 1.0).backward();
+        where_(0.0, x.logsumexp(0), 1.0).backward();
+        assert_eq!(x.grad().unwrap().to_vec(), [0.0, 0.0]);
+    }
+}
+
+#[test]
+fn a_transform_by_a_constant_is_a_mistake() {
+    let (x, w) = (Tensor::constant(2.0).named("x"), Tensor::new(3.0));
+    let y = &x * &w;
+    let one = Tensor::constant(1.0);
+    assert!(panic_of(|| drop(gradients(&y, &[&w, &x]))).contains("\"x\""));
+    assert!(panic_of(|| drop(femtograd::jvp(&y, &[(&x, &one)]))).contains("constant"));
+    assert_eq!(gradients(&y, &[&Tensor::new(7.0)])[0].item(), 0.0); // not a constant, and not in y
+    // Movements add up: the same tensor named twice, and an intermediate on top of what it is computed from.
+    let h = &w * 2.0;
+    let z = &h * 5.0;
+    assert_eq!(femtograd::jvp(&z, &[(&w, &one), (&w, &one)]).item(), 20.0);
+    assert_eq!(femtograd::jvp(&z, &[(&w, &one), (&h, &one)]).item(), 15.0);
+}
+
+#[test]
+fn odd_arguments_are_met_with_a_sentence() {
+    let x = Tensor::new([1.0, 2.0, 3.0]).named("x");
+    let odd: [(&str, &dyn Fn()); 9] = [
+        ("slice", &|| drop(x.slice(0, std::ops::Range { start: 3, end: 1 }))),
+        ("slice", &|| drop(x.slice(0, ..=usize::MAX))),
+        ("slice", &|| drop(x.slice(1, ..))),
+        ("matmul", &|| drop(x.matmul(&Tensor::new([[1.0], [2.0]])))),
+        ("transpose", &|| drop(x.t())),
+        ("reshape", &|| drop(x.reshape(&[1 << 32, 1 << 32]))),
+        ("broadcast_to", &|| drop(x.sum().broadcast_to(&[1 << 32, 1 << 32]))),
+        ("stack", &|| drop(femtograd::stack([&x, &x.slice(0, 1..)], 0))),
+        ("mse", &|| drop(x.mse(&x.reshape(&[3, 1])))),
+    ];
+    for (op, mistake) in odd {
+        let message = panic_of(mistake);
+        assert!(message.starts_with(&format!("{op}: ")) && message.contains('['), "{message}");
+    }
+    assert!(panic_of(|| drop(Array::<f64>::full(&[1 << 61], 1.0))).contains("memory"));
+}
+
+#[test]
+fn values_at_the_ends() {
+    assert_eq!(Tensor::new(f64::NEG_INFINITY).gelu().item(), 0.0);
+    assert_eq!(Tensor::new(vec![1.0; 49]).mean().item(), 1.0);
+    let x = Tensor::new([0.3, -1.7]);
+    assert_eq!(x.pow(3.0).data(), (&x * &x * &x).data());
+}
+
+#[test]
+fn an_optimiser_checks_before_it_changes() {
+    use femtograd::optim::Adam;
+    let (mut a, mut b) = (Tensor::new(1.0).named("a"), Tensor::new(2.0).named("b"));
+    let mut adam = Adam::new(0.1);
+    (&a * &a).backward();
+    assert!(panic_of(|| adam.step([&mut a, &mut b])).contains("\"b\""));
+    assert_eq!(a.item(), 1.0);
+    (&a * &b).backward();
+    adam.step([&mut a, &mut b]);
+    (&a * &a).backward();
+    assert!(panic_of(|| adam.step([&mut a])).contains("first step"));
 }

@@ -50,7 +50,7 @@ impl Layout {
         let mut step = 1;
         for (stride, &n) in strides.iter_mut().zip(shape).rev() {
             *stride = step;
-            step *= n.max(1) as isize;
+            step = step.wrapping_mul(n.max(1) as isize); // of no use where there are no elements
         }
         Layout { shape: shape.into(), strides, offset: 0 }
     }
@@ -59,7 +59,7 @@ impl Layout {
         let mut step = 1;
         self.shape.iter().zip(&self.strides).rev().all(|(&n, &stride)| {
             let fits = n <= 1 || stride == step;
-            step *= n as isize;
+            step = step.wrapping_mul(n as isize);
             fits
         }) || self.shape.contains(&0)
     }
@@ -85,8 +85,19 @@ impl Layout {
 }
 
 /// How many elements an array of this shape has.
+///
+/// # Panics
+/// If there are more than a `usize` can count.
 pub fn count(shape: &[usize]) -> usize {
-    shape.iter().product()
+    try_count(shape).unwrap_or_else(|why| panic!("{why}"))
+}
+
+fn try_count(shape: &[usize]) -> Result<usize> {
+    if shape.contains(&0) {
+        return Ok(0);
+    }
+    let product = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+    product.ok_or_else(|| Error(format!("the shape {shape:?} has more elements than can be counted")))
 }
 
 /// The common shape of two under NumPy's rules: shapes are aligned at their last axes, and lengths must be equal or 1.
@@ -318,8 +329,8 @@ impl<T: Float> Array<T> {
     /// # Errors
     /// If the new shape has another number of elements.
     pub fn reshape(&self, shape: &[usize]) -> Result<Array<T>> {
-        if count(shape) != self.len() {
-            let (have, want) = (self.len(), count(shape));
+        let (have, want) = (self.len(), try_count(shape)?);
+        if have != want {
             return Err(Error(format!(
                 "shape {:?} has {have} elements, the new shape {shape:?} has {want}",
                 self.shape()
@@ -367,6 +378,7 @@ impl<T: Float> Array<T> {
         if broadcast(self.shape(), shape)?[..] != *shape {
             return Err(Error(format!("shape {:?} does not broadcast to {shape:?}", self.shape())));
         }
+        try_count(shape)?;
         let from = self.layout();
         let new = shape.len() - from.shape.len();
         let stride = |k: usize| if k < new || from.shape[k - new] == 1 { 0 } else { from.strides[k - new] };
@@ -383,8 +395,8 @@ impl<T: Float> Array<T> {
         let Some(&n) = layout.shape.get(axis) else {
             return Err(Error(format!("there is no axis {axis} in the shape {:?}", self.shape())));
         };
-        let last = start as isize + step * (len.max(1) as isize - 1);
-        if len > 0 && (start >= n || last < 0 || last >= n as isize) || len == 0 && start > n {
+        let last = start as i128 + step as i128 * (len.max(1) as i128 - 1);
+        if len > 0 && (start >= n || last < 0 || last >= n as i128) || len == 0 && start > n {
             return Err(Error(format!(
                 "elements {start} to {last} lie outside axis {axis} of {:?}",
                 self.shape()

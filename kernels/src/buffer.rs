@@ -48,9 +48,14 @@ pub fn trim() {
 
 impl<T: Float> Buffer<T> {
     /// A buffer of `len` numbers of unspecified (but initialised) value, for a kernel that writes them all.
+    ///
+    /// # Panics
+    /// If they do not fit into memory.
     pub fn scratch(len: usize) -> Buffer<T> {
-        let lines = take((len * size_of::<T>()).div_ceil(size_of::<Line>()));
-        let live = LIVE.fetch_add(lines.len() * size_of::<Line>(), Relaxed) + lines.len() * size_of::<Line>();
+        let bytes = len.checked_mul(size_of::<T>()).expect("a buffer that fits into memory");
+        let lines = take(bytes.div_ceil(size_of::<Line>()));
+        let bytes = lines.len() * size_of::<Line>();
+        let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
         PEAK.fetch_max(live, Relaxed);
         Buffer { lines, len, of: PhantomData }
     }

@@ -17,8 +17,9 @@ mod sealed {
 
 /// A floating-point type an array can hold: `f32` or `f64`.
 ///
-/// The elementary functions are this crate's own: free of branches, so that a loop over them becomes vector
-/// code, and the same bits on every instruction set. Their error bounds stand in [`math`].
+/// The elementary functions are this crate's own ([`math`], where their error bounds stand): a loop over them becomes
+/// vector code, and they give the same bits on every instruction set. Not so [`powf`](Self::powf), which is the
+/// system's.
 pub trait Float:
     sealed::Sealed
     + Copy

@@ -14,18 +14,20 @@ const ALONE: usize = 1 << 18;
 /// # Errors
 /// If an argument has fewer than two axes, the inner lengths differ, or the leading axes do not broadcast.
 pub fn matmul<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
-    let (Some((batch_a, &[m, k])), Some((batch_b, &[k_b, n]))) =
+    let rows = a.shape().last();
+    let columns = b.shape().get(b.ndim().saturating_sub(2));
+    match (rows, columns) {
+        (Some(k), Some(l)) if k != l => {
+            let (a, b) = (a.shape(), b.shape());
+            return Err(Error(format!("shapes {a:?} and {b:?}: rows of {k} cannot meet columns of {l}")));
+        }
+        _ => {}
+    }
+    let (Some((batch_a, &[m, k])), Some((batch_b, &[_, n]))) =
         (a.shape().split_last_chunk::<2>(), b.shape().split_last_chunk::<2>())
     else {
         return Err(Error(format!("shapes {:?} and {:?}: both need two axes or more", a.shape(), b.shape())));
     };
-    if k != k_b {
-        return Err(Error(format!(
-            "shapes {:?} and {:?}: rows of {k} cannot meet columns of {k_b}",
-            a.shape(),
-            b.shape()
-        )));
-    }
     let batch = broadcast(batch_a, batch_b).map_err(|_| {
         Error(format!("shapes {:?} and {:?}: their batches do not broadcast", a.shape(), b.shape()))
     })?;

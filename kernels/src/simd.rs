@@ -22,7 +22,7 @@ pub trait Kernel {
 pub enum Level {
     /// What every processor of the target has.
     Portable,
-    /// x86-64 with AVX2 and FMA.
+    /// x86-64 with AVX2, FMA and BMI2.
     Avx2,
     /// x86-64 with AVX-512 F, VL, DQ and BW.
     Avx512,
@@ -53,7 +53,9 @@ pub fn level() -> Level {
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 fn detect() -> Level {
-    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let avx2 = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("bmi2");
     let avx512 = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512dq")

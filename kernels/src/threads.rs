@@ -9,35 +9,39 @@ static LIMIT: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets kernels use at most `n` threads; 0 means as many as the machine has cores.
 ///
-/// Results do not depend on the number: it is a matter of speed alone.
+/// Results do not depend on the number: it is a matter of speed alone. Kernels called from a thread of a rayon pool, as
+/// in a parallel loop of yours, run on that thread alone.
 pub fn set_threads(n: usize) {
     LIMIT.store(n, Relaxed);
 }
 
-/// How many threads a large kernel uses.
+/// How many threads a large kernel called here uses.
 pub fn threads() -> usize {
-    let most = if cfg!(feature = "threads") { available() } else { 1 };
+    let most = available();
     match LIMIT.load(Relaxed) {
         0 => most,
         n => n.min(most),
     }
 }
 
+/// On a thread of a pool, one: while such a thread waits for others it takes up other work, which would then run in
+/// the middle of this, under its settings and its locks.
 #[cfg(feature = "threads")]
 fn available() -> usize {
-    rayon::current_num_threads()
+    if rayon::current_thread_index().is_some() { 1 } else { rayon::current_num_threads() }
 }
 #[cfg(not(feature = "threads"))]
 fn available() -> usize {
     1
 }
 
-/// Runs `f` on every job, on several threads where there are several jobs and threads.
+/// Runs `f` on every job, on as many threads as [`threads`] says.
 pub(crate) fn each<J: Send>(jobs: Vec<J>, f: impl Fn(J) + Sync + Send) {
     #[cfg(feature = "threads")]
     if jobs.len() > 1 && threads() > 1 {
-        use rayon::iter::{IntoParallelIterator, ParallelIterator};
-        return jobs.into_par_iter().for_each(f);
+        use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+        let share = jobs.len().div_ceil(threads());
+        return jobs.into_par_iter().with_min_len(share).for_each(f);
     }
     jobs.into_iter().for_each(f);
 }

@@ -8,7 +8,8 @@ use crate::{Op, Parents, Rule, Tensor};
 use std::cell::RefCell;
 
 /// A tensor inside a rule: a small handle into a [`Scratch`] list, so that rules read like mathematics, without
-/// `.clone()`. Computed only when [asked for](Scratch::tensor): of all the slopes of a rule, only those needed are.
+/// `.clone()`. Computed only when [asked for](Scratch::tensor), or compared: of all the slopes of a rule, only those
+/// needed are.
 #[derive(Clone, Copy)]
 pub enum Recorded<'a, T: Float> {
     /// A number written in the rule.
@@ -77,13 +78,17 @@ impl<T: Float> Scratch<T> {
 impl<T: Float> Recorded<'_, T> {
     /// A comparison: 1 where it holds, 0 elsewhere; a constant, since it does not change with its arguments.
     fn mask<R: Rule<2>>(rule: R, x: [Self; 2]) -> Self {
-        match Self::apply(rule, x) {
-            Recorded::Entry(scratch, i) => {
-                no_grad(|| scratch.force(i));
-                Recorded::Entry(scratch, i)
+        // The arguments as the rest of the formula sees them; only the comparison itself goes unrecorded.
+        for x in x {
+            if let Recorded::Entry(scratch, i) = x {
+                scratch.force(i);
             }
-            lit => lit,
         }
+        let answer = Self::apply(rule, x);
+        if let Recorded::Entry(scratch, i) = answer {
+            no_grad(|| scratch.force(i));
+        }
+        answer
     }
 }
 

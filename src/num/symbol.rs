@@ -220,7 +220,7 @@ impl Num for Symbol<'_> {
             || self.lit_of().sqrt(),
             || {
                 let ([text, _], [_, latex]) = (self.part().at(ATOM), self.part().at(CHOICE));
-                Part { text: format!("√{text}"), latex: format!(r"\sqrt{{{latex}}}"), binds: ATOM }
+                Part { text: format!("√{text}"), latex: format!(r"\sqrt{{{latex}}}"), binds: SIGN }
             },
         )
     }

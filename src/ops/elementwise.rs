@@ -288,7 +288,8 @@ impl Rule<1> for Gelu {
     const NAME: &'static str = "gelu";
     #[inline(always)]
     fn value<V: Num>(&self, [x]: [V; 1]) -> V {
-        x * (V::lit(0.5) + V::lit(0.5) * (x * V::lit(FRAC_1_SQRT_2)).erf())
+        // The strong zero makes 0 of −∞·Φ(−∞).
+        x.chain(V::lit(0.5) + V::lit(0.5) * (x * V::lit(FRAC_1_SQRT_2)).erf())
     }
     #[inline(always)]
     fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
@@ -439,7 +440,7 @@ fn compare<T: Float>(rule: impl Rule<2>, x: [Tensor<T>; 2]) -> Tensor<T> {
     on_behalf_of(Place::here(), || no_grad(|| rule.on(x)))
 }
 
-/// Elementwise functions. All have the shape of the tensor.
+/// Elementwise functions. Those of one argument have its shape, those of two the shape both broadcast to.
 impl<T: Float> Tensor<T> {
     /// `|x|`, with slope 0 at 0.
     #[track_caller]
@@ -522,16 +523,21 @@ impl<T: Float> Tensor<T> {
     /// `xᵖ` for a number `p`. A whole one is computed as [`powi`](Self::powi), so that negative `x` are fine.
     #[track_caller]
     pub fn powf(&self, p: T) -> Tensor<T> {
-        let whole = p.to_f64() as i32;
-        if T::of(whole as f64) == p { self.powi(whole) } else { self.pow(p) }
+        self.pow(p)
     }
-    /// `xᵇ`, elementwise, the exponent a tensor too. NaN for a negative `x` with an exponent that is not whole.
+    /// `xᵇ`, elementwise, the exponent a number or a tensor. A whole number is computed as [`powi`](Self::powi). NaN
+    /// for a negative `x` with an exponent that is not whole.
     ///
     /// # Panics
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn pow(&self, exponent: impl Operand<T>) -> Tensor<T> {
-        Pow.on([self.clone(), exponent.into_tensor()])
+        let exponent = exponent.into_tensor();
+        let number = exponent.data().as_scalar().filter(|_| !exponent.wants_grad());
+        match number.map(|p| (p, p.to_f64() as i32)) {
+            Some((p, whole)) if T::of(whole as f64) == p => self.powi(whole),
+            _ => Pow.on([self.clone(), exponent]),
+        }
     }
     /// `max(x, b)`, elementwise; where they are equal the slope is 0 in `x` and 1 in `b`.
     ///

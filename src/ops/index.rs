@@ -1,6 +1,6 @@
 //! Selection by integers. Indices are plain `usize`s, not tensors: nothing differentiates by them.
 
-use super::linear::{Linear, linear};
+use super::linear::{Linear, LinearOp, linear, sum_of};
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
 use crate::{Array, Tensor};
@@ -18,8 +18,15 @@ impl<T: Float> Linear<T> for GatherRows {
         linear(ScatterAddRows { of: self.clone(), shape: shape.into() }, g)
     }
     /// Into the rows it came from: the cost is that of the rows, not of the table.
-    const ADD_TRANSPOSE: Option<fn(&Self, &Array<T>, &mut Array<T>)> =
-        Some(|op, g, sum| kernels::scatter_add_rows(sum, &op.0, g));
+    fn pull(
+        op: &LinearOp<Self>,
+        x: &[Tensor<T>],
+        _: &Tensor<T>,
+        g: &Array<T>,
+        sums: &mut [Option<Array<T>>],
+    ) {
+        kernels::scatter_add_rows(sum_of(&mut sums[0], &x[0]), &op.0.0, g);
+    }
 }
 
 /// `y = 0`, then `y[indices[i]] += x[i]`: the reverse of [`GatherRows`].

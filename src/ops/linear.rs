@@ -17,8 +17,16 @@ pub(crate) trait Linear<T: Float>: Clone + Send + Sync + 'static {
     /// `Aᵀ·g`, for an `x` of the given shape; or in the shape of `y`, where `x` was broadcast.
     fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T>;
 
-    /// `sum += Aᵀ·g`, for an op that can do it in place for less than its transpose costs.
-    const ADD_TRANSPOSE: Option<fn(&Self, &Array<T>, &mut Array<T>)> = None;
+    /// [`Op::pull`]; overridden by ops that can add `Aᵀ·g` in place for less than it costs to form.
+    fn pull(
+        op: &LinearOp<Self>,
+        x: &[Tensor<T>],
+        y: &Tensor<T>,
+        g: &Array<T>,
+        sums: &mut [Option<Array<T>>],
+    ) {
+        pull_by_vjp(op, x, y, g, sums);
+    }
 }
 
 /// `A·x`, recorded.
@@ -27,7 +35,8 @@ pub(crate) fn linear<T: Float>(op: impl Linear<T>, x: &Tensor<T>) -> Tensor<T> {
     Tensor::apply(LinearOp(op), [x])
 }
 
-struct LinearOp<L>(L);
+/// A linear op as an [`Op`].
+pub(crate) struct LinearOp<L>(pub(crate) L);
 
 impl<T: Float, L: Linear<T>> Op<T> for LinearOp<L> {
     fn name(&self) -> &'static str {
@@ -43,9 +52,11 @@ impl<T: Float, L: Linear<T>> Op<T> for LinearOp<L> {
         linear(self.0.clone(), dx[0].as_ref().expect("at least one tangent"))
     }
     fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
-        match L::ADD_TRANSPOSE {
-            Some(add) => add(&self.0, g, sums[0].get_or_insert_with(|| Array::full(x[0].shape(), T::ZERO))),
-            None => pull_by_vjp(self, x, y, g, sums),
-        }
+        L::pull(self, x, y, g, sums);
     }
+}
+
+/// The sum of an argument's cotangent, made of zeros if there is none yet.
+pub(crate) fn sum_of<'a, T: Float>(sum: &'a mut Option<Array<T>>, x: &Tensor<T>) -> &'a mut Array<T> {
+    sum.get_or_insert_with(|| Array::full(x.shape(), T::ZERO))
 }

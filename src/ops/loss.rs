@@ -2,9 +2,10 @@
 
 use crate::kernels::{self, Error};
 use crate::num::Float;
+use crate::ops::elementwise::Chain;
 use crate::ops::linear::linear;
 use crate::ops::reduce::{Axes, Sum};
-use crate::{Array, Mistake, Op, Operand, Shape, Tensor, no_grad};
+use crate::{Array, Op, Operand, Rule, Shape, Tensor, no_grad};
 
 /// `y = ln Σ eˣ` over axes that keep length 1, computed as `m + ln Σ e^(x−m)` with `m = max x`, which does not overflow.
 #[derive(Clone)]
@@ -32,11 +33,11 @@ impl<T: Float> Op<T> for LogSumExp {
         })
     }
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        g * LogSumExp::softmax(&x[0], y)
+        Chain.on([g, &LogSumExp::softmax(&x[0], y)])
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let dx = dx[0].as_ref().expect("at least one tangent");
-        linear(Sum(self.0.clone()), &(dx * LogSumExp::softmax(&x[0], y)))
+        linear(Sum(self.0.clone()), &Chain.on([dx, &LogSumExp::softmax(&x[0], y)]))
     }
 }
 
@@ -83,18 +84,24 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn cross_entropy(&self, classes: &[usize]) -> Tensor<T> {
         let &[rows, columns] = self.shape() else {
-            self.refuse(
+            Tensor::refuse(
                 "cross_entropy",
                 "the scores are a matrix, one row for each example and one column for each class",
+                &[self],
             )
         };
         if rows != classes.len() {
-            self.refuse("cross_entropy", &format!("{rows} rows of scores against {} classes", classes.len()))
+            Tensor::refuse(
+                "cross_entropy",
+                &format!("{rows} rows of scores against {} classes", classes.len()),
+                &[self],
+            )
         }
         if let Some(i) = classes.iter().position(|&class| class >= columns) {
-            self.refuse(
+            Tensor::refuse(
                 "cross_entropy",
                 &format!("class {} of row {i} is not one of the {columns} columns", classes[i]),
+                &[self],
             )
         }
         let places: Vec<usize> = classes.iter().enumerate().map(|(i, &class)| i * columns + class).collect();
@@ -109,15 +116,8 @@ impl<T: Float> Tensor<T> {
     pub fn mse(&self, target: impl Operand<T>) -> Tensor<T> {
         let target = target.into_tensor();
         if self.shape() != target.shape() {
-            self.refuse("mse", &format!("the target has shape {:?}", target.shape()))
+            Tensor::refuse("mse", "the target has another shape", &[self, &target])
         }
         (self - target).powi(2).mean()
-    }
-
-    /// Panics with a [`Mistake`](crate::Mistake) about this tensor.
-    #[cold]
-    #[track_caller]
-    pub(crate) fn refuse(&self, op: &'static str, why: &str) -> ! {
-        panic!("{}", Mistake::new(op, Error(why.into()), std::slice::from_ref(self), crate::Place::here()))
     }
 }

@@ -1,9 +1,10 @@
 //! Reductions: over all axes, or over some, which vanish (`sum_axes`) or keep length 1 (`sum_keepdims`).
 
+use super::elementwise::Chain;
 use super::linear::{Linear, linear};
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
-use crate::{Array, Op, Tensor};
+use crate::{Array, Op, Rule, Tensor};
 
 /// `y = Σ x` over axes that keep length 1.
 #[derive(Clone)]
@@ -36,11 +37,11 @@ impl<T: Float> Op<T> for Max {
         kernels::max(x[0].data(), &self.0)
     }
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        g * self.shares(&x[0], y)
+        Chain.on([g, &self.shares(&x[0], y)])
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let dx = dx[0].as_ref().expect("at least one tangent");
-        linear(Sum(self.0.clone()), &(dx * self.shares(&x[0], y)))
+        linear(Sum(self.0.clone()), &Chain.on([dx, &self.shares(&x[0], y)]))
     }
 }
 
@@ -110,7 +111,7 @@ impl<T: Float> Tensor<T> {
     /// `Σ x / n` over all `n` elements: one number; NaN of none.
     #[track_caller]
     pub fn mean(&self) -> Tensor<T> {
-        self.sum() * (T::ONE / T::of(self.data().len() as f64))
+        self.sum() / T::of(self.data().len() as f64)
     }
     /// `Σ x / n` over some axes, which vanish.
     ///
@@ -119,7 +120,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn mean_axes(&self, axes: impl Axes) -> Tensor<T> {
         let axes = self.axes("mean", axes);
-        linear(Sum(axes.clone()), self).without(&axes) * self.weight(&axes)
+        linear(Sum(axes.clone()), self).without(&axes) / self.number(&axes)
     }
     /// `Σ x / n` over some axes, which keep length 1.
     ///
@@ -128,7 +129,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn mean_keepdims(&self, axes: impl Axes) -> Tensor<T> {
         let axes = self.axes("mean", axes);
-        linear(Sum(axes.clone()), self) * self.weight(&axes)
+        linear(Sum(axes.clone()), self) / self.number(&axes)
     }
 
     /// The largest element: one number; −∞ of none, NaN if one is. Equal maxima share the gradient equally.
@@ -155,17 +156,25 @@ impl<T: Float> Tensor<T> {
         Tensor::apply(Max(self.axes("max", axes)), [self])
     }
 
+    /// Axis `k` of this tensor, counted from the first.
+    #[track_caller]
+    pub(crate) fn axis(&self, op: &'static str, k: isize) -> usize {
+        match axis_of(k, self.shape().len()) {
+            Ok(axis) => axis,
+            Err(why) => Tensor::refuse(op, &why.0, &[self]),
+        }
+    }
+
     /// Axes of this tensor, counted from the first, each once.
     #[track_caller]
     pub(crate) fn axes(&self, op: &'static str, axes: impl Axes) -> Shape {
-        let n = self.shape().len();
         let mut list = Shape::new();
         for k in axes.list() {
-            match axis_of(k, n) {
-                Ok(axis) if list.contains(&axis) => self.refuse(op, &format!("axis {k} is named twice")),
-                Ok(axis) => list.push(axis),
-                Err(why) => self.refuse(op, &why.0),
+            let axis = self.axis(op, k);
+            if list.contains(&axis) {
+                Tensor::refuse(op, &format!("axis {k} is named twice"), &[self])
             }
+            list.push(axis);
         }
         list
     }
@@ -177,8 +186,8 @@ impl<T: Float> Tensor<T> {
         self.reshape(&left.map(|(_, &n)| n).collect::<Shape>())
     }
 
-    /// One over the number of elements along these axes.
-    fn weight(&self, axes: &[usize]) -> T {
-        T::ONE / T::of(axes.iter().map(|&k| self.shape()[k] as f64).product())
+    /// The number of elements along these axes.
+    fn number(&self, axes: &[usize]) -> T {
+        T::of(axes.iter().map(|&k| self.shape()[k] as f64).product())
     }
 }

@@ -1,7 +1,7 @@
 //! Ops that move numbers and leave them as they are. All are linear: the forward derivative of each is the op itself,
 //! its reverse derivative another op of this file or a sum.
 
-use super::linear::{Linear, linear};
+use super::linear::{Linear, LinearOp, linear, sum_of};
 use super::reduce::axis_of;
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
@@ -79,21 +79,29 @@ impl<T: Float> Linear<T> for Slice {
         x.slice(self.axis, self.start, self.step, self.len)
     }
     fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
-        linear(Place { of: self.clone(), shape: shape.into() }, g)
+        linear(Unslice { of: self.clone(), shape: shape.into() }, g)
     }
     /// Into the range it came from, so that taking `n` single elements costs `n` and not `n²`.
-    const ADD_TRANSPOSE: Option<fn(&Self, &Array<T>, &mut Array<T>)> =
-        Some(|op, g, sum| kernels::add_to_slice(sum, op.axis, op.start, op.step, g));
+    fn pull(
+        op: &LinearOp<Self>,
+        x: &[Tensor<T>],
+        _: &Tensor<T>,
+        g: &Array<T>,
+        sums: &mut [Option<Array<T>>],
+    ) {
+        let Slice { axis, start, step, .. } = op.0;
+        kernels::add_to_slice(sum_of(&mut sums[0], &x[0]), axis, start, step, g);
+    }
 }
 
 /// `y = 0` but for `y[…, start + j·step, …] = x[…, j, …]`: the reverse of [`Slice`].
 #[derive(Clone)]
-struct Place {
+struct Unslice {
     of: Slice,
     shape: Shape,
 }
-impl<T: Float> Linear<T> for Place {
-    const NAME: &'static str = "place";
+impl<T: Float> Linear<T> for Unslice {
+    const NAME: &'static str = "unslice";
     fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
         let mut y = Array::full(&self.shape, T::ZERO);
         kernels::add_to_slice(&mut y, self.of.axis, self.of.start, self.of.step, x);
@@ -127,7 +135,8 @@ impl<T: Float> Op<T> for Concat {
         for (x, sum) in x.iter().zip(sums) {
             let len = x.shape()[self.0];
             if x.wants_grad() {
-                let part = g.slice(self.0, start, 1, len).expect("a part of y");
+                // A copy: a view would keep all of g alive for as long as the part.
+                let part = g.slice(self.0, start, 1, len).expect("a part of y").copied();
                 *sum = Some(match sum.take() {
                     Some(sum) => sum + part,
                     None => part,
@@ -161,9 +170,7 @@ impl<T: Float> Tensor<T> {
     /// If `order` does not name each axis once.
     #[track_caller]
     pub fn permute(&self, order: &[isize]) -> Tensor<T> {
-        let n = self.shape().len();
-        // An axis that does not exist stays one, for the op to refuse with all it knows.
-        linear(Permute(order.iter().map(|&k| axis_of(k, n).unwrap_or(usize::MAX)).collect()), self)
+        linear(Permute(order.iter().map(|&k| self.axis("permute", k)).collect()), self)
     }
 
     /// The last two axes exchanged: the transpose of a matrix, or of each matrix in a batch.
@@ -181,12 +188,8 @@ impl<T: Float> Tensor<T> {
     /// If one of them does not exist.
     #[track_caller]
     pub fn transpose(&self, a: isize, b: isize) -> Tensor<T> {
-        let n = self.shape().len();
-        let mut order: Shape = (0..n).collect();
-        match (axis_of(a, n), axis_of(b, n)) {
-            (Ok(a), Ok(b)) => order.swap(a, b),
-            _ => order.push(usize::MAX),
-        }
+        let mut order: Shape = (0..self.shape().len()).collect();
+        order.swap(self.axis("transpose", a), self.axis("transpose", b));
         linear(Permute(order), self)
     }
 
@@ -221,18 +224,25 @@ impl<T: Float> Tensor<T> {
     /// If the axis does not exist or the range does not lie inside.
     #[track_caller]
     pub fn slice(&self, axis: isize, range: impl RangeBounds<usize>) -> Tensor<T> {
-        let axis = axis_of(axis, self.shape().len()).unwrap_or(usize::MAX);
+        let axis = self.axis("slice", axis);
         let start = match range.start_bound() {
             Bound::Included(&i) => i,
-            Bound::Excluded(&i) => i + 1,
+            Bound::Excluded(&i) => i.saturating_add(1),
             Bound::Unbounded => 0,
         };
         let end = match range.end_bound() {
-            Bound::Included(&i) => i + 1,
+            Bound::Included(&i) => i.saturating_add(1),
             Bound::Excluded(&i) => i,
-            Bound::Unbounded => self.shape().get(axis).copied().unwrap_or(0),
+            Bound::Unbounded => self.shape()[axis],
         };
-        linear(Slice { axis, start, step: 1, len: end.saturating_sub(start) }, self)
+        if start > end || end > self.shape()[axis] {
+            Tensor::refuse(
+                "slice",
+                &format!("the range {start}..{end} does not lie inside axis {axis}"),
+                &[self],
+            )
+        }
+        linear(Slice { axis, start, step: 1, len: end - start }, self)
     }
 }
 
@@ -250,8 +260,8 @@ impl<T: Float> Tensor<T> {
 pub fn concat<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis: isize) -> Tensor<T> {
     let place = crate::Place::here();
     let parts: Vec<Tensor<T>> = parts.into_iter().map(|x| x.into_tensor_at(place)).collect();
-    let n = parts.first().map_or(0, |x| x.shape().len());
-    Tensor::apply(Concat(axis_of(axis, n).unwrap_or(usize::MAX)), parts)
+    let Some(first) = parts.first() else { panic!("concat: there is nothing to concatenate") };
+    Tensor::apply(Concat(first.axis("concat", axis)), parts)
 }
 
 /// The tensors, all of one shape, along a new `axis`.
@@ -268,12 +278,18 @@ pub fn concat<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis:
 pub fn stack<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis: isize) -> Tensor<T> {
     let place = crate::Place::here();
     let parts: Vec<Tensor<T>> = parts.into_iter().map(|x| x.into_tensor_at(place)).collect();
-    let n = parts.first().map_or(0, |x| x.shape().len()) + 1;
-    let Ok(at) = axis_of(axis, n) else { panic!("stack: there is no axis {axis} in a result with {n} axes") };
+    let Some(first) = parts.first() else { panic!("stack: there is nothing to stack") };
+    if let Some(other) = parts.iter().find(|x| x.shape() != first.shape()) {
+        Tensor::refuse("stack", "all must have the same shape", &[first, other])
+    }
+    let at = match axis_of(axis, first.shape().len() + 1) {
+        Ok(at) => at,
+        Err(why) => Tensor::refuse("stack", &format!("{why} of the result"), &[first]),
+    };
     let mut wide = Vec::new();
     for part in parts {
         let mut shape = Shape::from(part.shape());
-        shape.insert(at.min(shape.len()), 1);
+        shape.insert(at, 1);
         wide.push(part.reshape(&shape));
     }
     concat(wide, at as isize)

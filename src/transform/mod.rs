@@ -7,7 +7,7 @@ use crate::{Array, Tensor};
 use std::collections::{BTreeMap, HashMap};
 
 /// The gradient of `y` with respect to each of `xs`, recorded: tensors in the shapes of `xs`, which can be
-/// differentiated again. Zeros for what `y` was not computed from. Leaves the tensors' own [`grad`](Tensor::grad)
+/// differentiated again. Zeros for an `x` that `y` was not computed from. Leaves the tensors' own [`grad`](Tensor::grad)
 /// alone.
 ///
 /// ```
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 /// ```
 ///
 /// # Panics
-/// If `y` is not one number.
+/// If `y` is not one number, or one of `xs` is a constant, of which nothing is recorded.
 #[track_caller]
 pub fn gradients<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>]) -> Vec<Tensor<T>> {
     vjp(y, xs, &Tensor::constant(y.one()))
@@ -29,28 +29,52 @@ pub fn gradients<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>]) -> Vec<Tensor<T>> {
 
 /// The vector-Jacobian product `Σ cotangent·∂y/∂x` for each of `xs`, recorded: [`gradients`] of a `y` of any shape.
 ///
+/// ```
+/// use femtograd::{Tensor, vjp};
+/// let x = Tensor::new([1.0, 2.0]);
+/// let y = &x * &x;
+/// let g = vjp(&y, &[&x], &Tensor::constant([1.0, 10.0])).remove(0);
+/// assert_eq!(g.to_string(), "[2, 40]");
+/// ```
+///
 /// # Panics
-/// If the cotangent has another shape than `y`.
+/// If the cotangent has another shape than `y`, or one of `xs` is a constant, of which nothing is recorded.
 #[track_caller]
 pub fn vjp<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>], cotangent: &Tensor<T>) -> Vec<Tensor<T>> {
     let (shape, given) = (y.shape(), cotangent.shape());
     assert!(shape == given, "vjp: the cotangent has shape {given:?}, y has shape {shape:?}");
-    let mut found: Vec<Option<Tensor<T>>> = vec![None; xs.len()];
+    xs.iter().for_each(|x| recorded("vjp", x));
+    let mut found: HashMap<u64, Option<Tensor<T>>> = xs.iter().map(|x| (x.id(), None)).collect();
     if y.wants_grad() {
         y.pullback(cotangent.clone(), pull_recorded, |t, g, _| {
-            for (x, found) in xs.iter().zip(&mut found) {
-                if x.id() == t.id() {
-                    *found = Some(g.clone());
-                }
+            if let Some(found) = found.get_mut(&t.id()) {
+                *found = Some(g);
             }
         });
     }
-    let zeros = |x: &Tensor<T>| Tensor::constant(Array::full(x.shape(), T::ZERO));
-    found.into_iter().zip(xs).map(|(g, x)| g.unwrap_or_else(|| zeros(x))).collect()
+    xs.iter().map(|x| found[&x.id()].clone().unwrap_or_else(|| zeros(x))).collect()
+}
+
+fn zeros<T: Float>(x: &Tensor<T>) -> Tensor<T> {
+    Tensor::constant(Array::full(x.shape(), T::ZERO))
+}
+
+/// Panics for an `x` that leaves no trace in what is computed from it: zero would be a wrong answer.
+#[track_caller]
+fn recorded<T: Float>(transform: &str, x: &Tensor<T>) {
+    let name = x.label().map_or(String::new(), |label| format!("{label:?} "));
+    assert!(
+        x.wants_grad(),
+        "{transform}: the tensor {name}of shape {:?}, made at {}, is a constant, of which nothing is recorded. \
+         Tensor::new makes one to differentiate by",
+        x.shape(),
+        x.location()
+    );
 }
 
 /// The Jacobian-vector product `Σₖ ∂y/∂xₖ·tangentₖ`, recorded: how `y` changes when each `x` moves along its tangent.
-/// Forward mode: one walk over the recorded graph, from the oldest node to the newest.
+/// Forward mode: one walk over the recorded graph, from the oldest node to the newest. The tangent of an intermediate
+/// result is a movement on top of the one it is carried along in.
 ///
 /// ```
 /// use femtograd::{Tensor, jvp};
@@ -61,14 +85,15 @@ pub fn vjp<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>], cotangent: &Tensor<T>) ->
 /// ```
 ///
 /// # Panics
-/// If a tangent has another shape than its tensor.
+/// If a tangent has another shape than its tensor, or the tensor is a constant, of which nothing is recorded.
 #[track_caller]
 pub fn jvp<T: Float>(y: &Tensor<T>, along: &[(&Tensor<T>, &Tensor<T>)]) -> Tensor<T> {
     let mut tangents: HashMap<u64, Tensor<T>> = HashMap::new();
     for (x, dx) in along {
         let (shape, given) = (x.shape(), dx.shape());
         assert!(shape == given, "jvp: a tangent has shape {given:?}, its tensor {shape:?}");
-        tangents.insert(x.id(), (*dx).clone());
+        recorded("jvp", x);
+        move_along(&mut tangents, x.id(), (*dx).clone());
     }
     // The nodes by age: ids grow with creation, so every parent comes before its children.
     let mut nodes = BTreeMap::from([(y.id(), y)]);
@@ -81,12 +106,21 @@ pub fn jvp<T: Float>(y: &Tensor<T>, along: &[(&Tensor<T>, &Tensor<T>)]) -> Tenso
         }
     }
     for (id, t) in nodes {
-        let Some(op) = t.op().filter(|_| !tangents.contains_key(&id)) else { continue };
+        let Some(op) = t.op() else { continue };
         let dx: Vec<_> = t.parents().iter().map(|x| tangents.get(&x.id()).cloned()).collect();
         if dx.iter().any(Option::is_some) {
             let dy = on_behalf_of(t.location(), || op.jvp(t.parents(), t, &dx));
-            tangents.insert(id, dy);
+            move_along(&mut tangents, id, dy);
         }
     }
-    tangents.remove(&y.id()).unwrap_or_else(|| Tensor::constant(Array::full(y.shape(), T::ZERO)))
+    tangents.remove(&y.id()).unwrap_or_else(|| zeros(y))
+}
+
+/// Adds to the tangent of a node.
+fn move_along<T: Float>(tangents: &mut HashMap<u64, Tensor<T>>, id: u64, dx: Tensor<T>) {
+    let sum = match tangents.remove(&id) {
+        Some(sum) => sum + dx,
+        None => dx,
+    };
+    tangents.insert(id, sum);
 }

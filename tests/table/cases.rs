@@ -224,6 +224,12 @@ pub fn elementwise<T: Float>() -> Vec<Elementwise<T>> {
         op("le", [Distinct, Distinct], |[a, b]| Le.on([a, b]), |[a, b]| (a <= b) as u8 as f64),
         op("eq", [Distinct, Distinct], |[a, b]| Eq.on([a, b]), |[a, b]| (a == b) as u8 as f64),
         op("a user's rule", [ANY, ANY, ANY], |x| Neuron.on(x), |[x, w, b]| (x * w + b).tanh()),
+        op(
+            "a user's rule with a kink",
+            [NONZERO, NONZERO],
+            |x| Bent.on(x),
+            |[x, w]| if x * w > 0.0 { (x * w).powi(2) } else { x * w },
+        ),
     ];
     for n in [0, 1, 2, 3, -1, -2] {
         list.push(op(format!("powi {n}"), [NONZERO], move |[x]| x.powi(n), move |[x]| x.powi(n)));
@@ -239,6 +245,19 @@ impl Rule<3> for Neuron {
     #[inline(always)]
     fn value<V: Num>(&self, [x, w, b]: [V; 3]) -> V {
         (x * w + b).tanh()
+    }
+}
+
+/// `y = z²` where `z = x·w` is positive, `z` elsewhere: a user's rule that compares what it has computed, and goes on
+/// computing with it.
+#[derive(Clone, Copy)]
+struct Bent;
+impl Rule<2> for Bent {
+    const NAME: &'static str = "bent";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x, w]: [V; 2]) -> V {
+        let z = x * w;
+        V::select(V::lit(0.0).lt(z), z * z, z)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::cases::{Case, Point, elementwise, table};
 use crate::compare::{Outcome, ROUNDING, close, equal, flat, inner, is_slope, step};
 use crate::each;
-use femtograd::{Array, Float, Tensor, gradients, jvp, no_grad, vjp};
+use femtograd::{Array, Float, Tensor, gradients, jvp, no_grad, stack, vjp};
 
 /// The output for these inputs, not recorded.
 fn output(case: &Case<f64>, x: &[Array<f64>]) -> Array<f64> {
@@ -219,5 +219,29 @@ fn comparisons_are_those_of_numbers() {
             let got = [x.lt(&y), x.le(&y), x.gt(&y), x.ge(&y), x.equals(&y)].map(|mask| mask.item() == 1.0);
             assert_eq!(got, [a < b, a <= b, a > b, a >= b, a == b], "{a} and {b}");
         }
+    }
+}
+
+/// The slopes that the ops' documentation promises where there is no derivative.
+#[test]
+fn slopes_at_kinks_are_the_documented_ones() {
+    type F = fn(&[Tensor<f64>]) -> Tensor<f64>;
+    let kinks: [(&str, F, &[f64], &[f64]); 10] = [
+        ("abs", |x| x[0].abs(), &[0.0], &[0.0]),
+        ("relu", |x| x[0].relu(), &[0.0], &[0.0]),
+        ("sqrt", |x| x[0].sqrt(), &[0.0], &[f64::INFINITY]),
+        ("maximum", |x| x[0].maximum(&x[1]), &[2.0, 2.0], &[0.0, 1.0]),
+        ("minimum", |x| x[0].minimum(&x[1]), &[2.0, 2.0], &[0.0, 1.0]),
+        ("powi 0", |x| x[0].powi(0), &[0.0], &[0.0]),
+        ("powi 1", |x| x[0].powi(1), &[0.0], &[1.0]),
+        ("pow", |x| x[0].pow(&x[1]), &[0.0, 2.0], &[0.0, 0.0]),
+        ("pow 0", |x| x[0].pow(&x[1]), &[0.0, 0.0], &[0.0, 0.0]),
+        ("max", |x| stack(x, 0).max(), &[3.0, 1.0, 3.0], &[0.5, 0.0, 0.5]),
+    ];
+    for (name, f, at, slopes) in kinks {
+        let x: Vec<_> = at.iter().map(|&v| Tensor::new(v)).collect();
+        f(&x).backward();
+        let got: Vec<_> = x.iter().map(|x| x.grad().expect(name).item()).collect();
+        assert_eq!(got, slopes, "{name} at {at:?}");
     }
 }
