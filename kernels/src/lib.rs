@@ -3,7 +3,7 @@
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
 //! - [`map`], [`map_into`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
-//! - [`matmul`]; [`concat`], [`gather_rows`] and their reverses.
+//! - [`matmul`]; [`concat()`], [`gather_rows`] and their reverses.
 //! - [`simd`]: one loop compiled for AVX-512, AVX2 and everything else, chosen at run time; [`math`]: elementary functions
 //!   for such loops; [`Buffer`]: memory that is used again.
 //!
