@@ -99,7 +99,7 @@ impl<T: Float> Tensor<T> {
     ///
     /// ```
     /// # use femtograd::Tensor;
-    /// let mut w = Tensor::new(1.0);
+    /// let mut w: Tensor<f64> = Tensor::new(1.0);
     /// for _ in 0..100 {
     ///     (&w - 3.0).powi(2).backward();
     ///     w.set_data(w.item() - 0.1 * w.grad().unwrap().item());

@@ -39,7 +39,7 @@ impl Sgd {
 ///
 /// ```
 /// use femtograd::{Tensor, optim::Adam};
-/// let mut x = Tensor::new([5.0, -3.0]);
+/// let mut x: Tensor<f64> = Tensor::new([5.0, -3.0]);
 /// let mut adam = Adam::new(0.3);
 /// for _ in 0..200 {
 ///     (&x - 1.0).powi(2).sum().backward();

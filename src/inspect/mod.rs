@@ -14,12 +14,12 @@ use std::fmt::Write;
 /// let c = (&a * &b + b.powi(2)).named("c");
 /// c.backward();
 /// assert_eq!(draw(&c), "\
-/// c = add      value 15  gradient 1
-/// ├─ mul       value 6   gradient 1
-/// │  ├─ a      value 2   gradient 3
-/// │  └─ b      value 3   gradient 8
-/// └─ powi      value 9   gradient 1
-///    └─ b      (above)
+/// c = add  value 15  gradient 1
+/// ├─ mul   value 6   gradient 1
+/// │  ├─ a  value 2   gradient 3
+/// │  └─ b  value 3   gradient 8
+/// └─ powi  value 9   gradient 1
+///    └─ b  (above)
 /// ");
 /// ```
 pub fn draw<T: Float>(root: &Tensor<T>) -> String {

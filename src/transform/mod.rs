@@ -80,8 +80,8 @@ fn recorded<T: Float>(transform: &str, x: &Tensor<T>) {
 /// use femtograd::{Tensor, jvp};
 /// let x = Tensor::new([3.0, 4.0]);
 /// let norm = (&x * &x).sum().sqrt();
-/// let along = Tensor::constant([1.0, 0.0]);
-/// assert_eq!(jvp(&norm, &[(&x, &along)]).item(), 0.6);
+/// let along = Tensor::constant([1.0, 0.5]);
+/// assert_eq!(jvp(&norm, &[(&x, &along)]).item(), 1.0); // (3 + 4·½) / 5
 /// ```
 ///
 /// # Panics
