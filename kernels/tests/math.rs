@@ -1,5 +1,8 @@
 //! The elementary functions: how far off they are, and what they make of the ends of the number line.
 
+// Nothing here is unsafe, and millions of function values are what Miri is slowest at.
+#![cfg(not(miri))]
+
 use femtograd_kernels::math::{double, single};
 
 /// An error allowed in units in the last place, and a function in `f32`, in `f64`, and as the standard library has it.
