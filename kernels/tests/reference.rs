@@ -54,20 +54,25 @@ fn layouts<T: Float>(shape: &[usize], seed: usize) -> Vec<Array<T>> {
     all
 }
 
-const SHAPES: &[&[usize]] = &[
-    &[],
-    &[1],
-    &[5],
-    &[0],
-    &[2, 3],
-    &[3, 0, 2],
-    &[1, 4],
-    &[4, 1, 3],
-    &[2, 3, 4, 5],
-    &[70, 3],
-    &[3, 70],
-    &[2, 66, 2],
-];
+/// For Miri a few, among them one that is longer than its lanes.
+const SHAPES: &[&[usize]] = if cfg!(miri) {
+    &[&[], &[5], &[3, 0, 2], &[2, 9]]
+} else {
+    &[
+        &[],
+        &[1],
+        &[5],
+        &[0],
+        &[2, 3],
+        &[3, 0, 2],
+        &[1, 4],
+        &[4, 1, 3],
+        &[2, 3, 4, 5],
+        &[70, 3],
+        &[3, 70],
+        &[2, 66, 2],
+    ]
+};
 
 #[test]
 fn views_have_the_elements_they_should() {
