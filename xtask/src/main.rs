@@ -15,7 +15,7 @@ use shell::{Outcome, Repo};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Instant;
-use steps::{STEPS, Step};
+use steps::{EXTRA, STEPS, Step};
 
 const USAGE: &str = "\
 cargo xtask test [--list] [STEP…]    every check there is, or only the steps named
@@ -69,15 +69,15 @@ fn task() -> Outcome<bool> {
 }
 
 fn find(name: &str) -> Outcome<&'static Step> {
-    let names = || STEPS.map(|step| step.name).join(", ");
-    STEPS
-        .iter()
-        .find(|step| step.name == name)
-        .ok_or_else(|| format!("no step `{name}`; there are {}", names()))
+    STEPS.iter().chain(&EXTRA).find(|step| step.name == name).ok_or_else(|| {
+        let names: Vec<_> = STEPS.iter().chain(&EXTRA).map(|step| step.name).collect();
+        format!("no step `{name}`; there are {}", names.join(", "))
+    })
 }
 
 fn list() -> bool {
     STEPS.iter().for_each(|step| println!("{:<9} {}", step.name, step.what));
+    EXTRA.iter().for_each(|step| println!("{:<9} {} (only when named)", step.name, step.what));
     true
 }
 

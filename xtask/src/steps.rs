@@ -37,6 +37,13 @@ pub const STEPS: [Step; 10] = [
     Step { name: "clean", what: "the tests left nothing in the tree", run: clean },
 ];
 
+/// What takes too long to be done each time: only when it is named.
+pub const EXTRA: [Step; 1] = [Step {
+    name: "arguments",
+    what: "the elementary functions on every f32 there is; half an hour of processor time",
+    run: arguments,
+}];
+
 fn format(repo: &Repo) -> Outcome {
     if repo.ask("cargo fmt --version").is_err() {
         repo.run("rustup component add rustfmt")?;
@@ -106,8 +113,20 @@ fn checked(repo: &Repo) -> String {
     format!("CARGO_TARGET_DIR={}/checked CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true", repo.target)
 }
 
+/// The test behind [`EXTRA`].
+const EVERY_ARGUMENT: &str = "single_on_every_argument";
+
 fn tests(repo: &Repo) -> Outcome {
-    repo.run(&format!("{} cargo test --workspace --release", checked(repo)))
+    let line = format!("{} cargo test --workspace --release", checked(repo));
+    repo.run(&line)?;
+    // Those marked as slow, which an optimised build can afford after all.
+    println!("  not run: {EVERY_ARGUMENT}, which is the step `arguments`");
+    repo.run(&format!("{line} --lib --bins --tests -- --ignored --skip {EVERY_ARGUMENT}"))
+}
+
+fn arguments(repo: &Repo) -> Outcome {
+    let tests = "--lib --bins --tests -- --include-ignored";
+    repo.run(&format!("{} cargo test --workspace --release {tests} {EVERY_ARGUMENT}", checked(repo)))
 }
 
 /// What `tests` did on the machine's largest instruction set, on the smaller ones: every copy of every kernel.
@@ -251,8 +270,8 @@ mod tests {
 
     #[test]
     fn every_step_has_a_name_of_its_own() {
-        for (i, step) in STEPS.iter().enumerate() {
-            assert!(STEPS[..i].iter().all(|other| other.name != step.name), "{}", step.name);
+        for (i, step) in STEPS.iter().chain(&EXTRA).enumerate() {
+            assert!(STEPS[..i.min(STEPS.len())].iter().all(|other| other.name != step.name), "{}", step.name);
             assert!(step.name.len() <= 9, "{} does not fit the table", step.name);
         }
     }
