@@ -62,17 +62,17 @@
 //!
 //! # Higher orders, and forwards
 //!
-//! [`gradients`] gives the gradient as tensors with a history of their own, to be differentiated again; [`vjp`] does so
-//! for results of any shape; [`jvp`] goes the other way and carries a tangent forwards.
+//! [`gradients`] gives the gradient as tensors with a history of their own, to be differentiated again; [`gradients_with`] does
+//! so for results of any shape; [`tangent`] goes the other way and carries a tangent forwards.
 //!
 //! ```
-//! # use femtograd::{Tensor, gradients, jvp};
+//! # use femtograd::{Tensor, gradients, tangent};
 //! let x = Tensor::new(0.5);
 //! let y = x.sin();
 //! let dy = &gradients(&y, &[&x])[0];
 //! let ddy = &gradients(dy, &[&x])[0];
 //! assert_eq!(ddy.item(), -y.item());
-//! assert_eq!(jvp(&y, &[(&x, &Tensor::constant(1.0))]).item(), dy.item());
+//! assert_eq!(tangent(&y, &[(&x, &Tensor::constant(1.0))]).item(), dy.item());
 //! ```
 //!
 //! # A network
@@ -130,7 +130,7 @@ pub use rule::{Elementwise, Rule};
 use tensor::Parents;
 
 pub use tensor::Tensor;
-pub use transform::{gradients, jvp, vjp};
+pub use transform::{gradients, gradients_with, tangent};
 
 /// The README's examples, run as tests.
 #[cfg(doctest)]

@@ -3,6 +3,8 @@
 use crate::context::{no_grad, on_behalf_of};
 use crate::kernels::{Array, Error};
 use crate::num::{Float, Formula, Style};
+use crate::ops::elementwise::Chain;
+use crate::rule::Rule;
 use crate::tensor::Tensor;
 
 /// A differentiable operation: how to compute it, and its derivative in both directions.
@@ -89,6 +91,13 @@ pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
             });
         }
     });
+}
+
+/// `g · slope` with the [strong zero](crate::num::Num::chain): the product of the chain rule, for vjps and jvps of ops
+/// that are written in tensor operations.
+#[track_caller]
+pub(crate) fn chain<T: Float>(g: &Tensor<T>, slope: &Tensor<T>) -> Tensor<T> {
+    Chain.on([g, slope])
 }
 
 /// [`Op::pull`] by [`Op::vjp`]: recorded passes' step on constants, unrecorded.

@@ -367,7 +367,7 @@ fn the_strong_zero() {
     assert_eq!(v.grad().unwrap().to_vec(), [0.0, 0.0]);
     // Forward mode agrees, and a NaN cotangent stays one.
     let along = Tensor::constant([1.0, 1.0]);
-    assert_eq!(femtograd::jvp(&norm, &[(&v, &along)]).item(), 0.0);
+    assert_eq!(femtograd::tangent(&norm, &[(&v, &along)]).item(), 0.0);
     v.zero_grad();
     norm.backward_with(f64::NAN);
     assert!(v.grad().unwrap().to_vec().iter().all(|g| g.is_nan()));
@@ -473,13 +473,13 @@ fn a_transform_by_a_constant_is_a_mistake() {
     let y = &x * &w;
     let one = Tensor::constant(1.0);
     assert!(panic_of(|| drop(gradients(&y, &[&w, &x]))).contains("\"x\""));
-    assert!(panic_of(|| drop(femtograd::jvp(&y, &[(&x, &one)]))).contains("constant"));
+    assert!(panic_of(|| drop(femtograd::tangent(&y, &[(&x, &one)]))).contains("constant"));
     assert_eq!(gradients(&y, &[&Tensor::new(7.0)])[0].item(), 0.0); // not a constant, and not in y
     // Movements add up: the same tensor named twice, and an intermediate on top of what it is computed from.
     let h = &w * 2.0;
     let z = &h * 5.0;
-    assert_eq!(femtograd::jvp(&z, &[(&w, &one), (&w, &one)]).item(), 20.0);
-    assert_eq!(femtograd::jvp(&z, &[(&w, &one), (&h, &one)]).item(), 15.0);
+    assert_eq!(femtograd::tangent(&z, &[(&w, &one), (&w, &one)]).item(), 20.0);
+    assert_eq!(femtograd::tangent(&z, &[(&w, &one), (&h, &one)]).item(), 15.0);
 }
 
 #[test]

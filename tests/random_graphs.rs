@@ -2,7 +2,7 @@
 //! mode, which adds nothing up and knows no order of nodes.
 
 use femtograd::random::Rng;
-use femtograd::{Array, Tensor, concat, gradients, jvp, vjp, where_};
+use femtograd::{Array, Tensor, concat, gradients, gradients_with, tangent, where_};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -96,14 +96,14 @@ fn reverse_mode_is_forward_mode() {
         for x in &leaves {
             for k in 0..x.data().len() {
                 let unit = Tensor::constant(Array::from_fn(x.shape(), |j| (j == k) as u8 as f64));
-                forward.push(jvp(&y, &[(x, &unit)]).item());
+                forward.push(tangent(&y, &[(x, &unit)]).item());
             }
         }
         let g = grads(&leaves);
         close("gradient", &g, &forward)?;
         close("gradient, recorded", &g, &numbers(&gradients(&y, &leaves.iter().collect::<Vec<_>>())))?;
         let v = normal(&mut Rng::new(seed ^ 1), &leaves);
-        let along = jvp(&y, &leaves.iter().zip(&v).collect::<Vec<_>>()).item();
+        let along = tangent(&y, &leaves.iter().zip(&v).collect::<Vec<_>>()).item();
         let terms: Vec<f64> = g.iter().zip(numbers(&v)).map(|(g, v)| g * v).collect();
         let size = terms.iter().fold(0.0, |m: f64, t| m.max(t.abs()));
         let slope: f64 = terms.into_iter().sum();
@@ -122,9 +122,9 @@ fn second_derivatives_agree() {
         let g = gradients(&y, &xs);
         let slope = g.iter().zip(&v).map(|(g, v)| (g * v).sum()).reduce(|a, b| a + b).expect("leaves");
         let reverse = numbers(&gradients(&slope, &xs));
-        let over_reverse: Vec<_> = g.iter().map(|g| jvp(g, &along)).collect();
+        let over_reverse: Vec<_> = g.iter().map(|g| tangent(g, &along)).collect();
         close("forward over reverse", &numbers(&over_reverse), &reverse)?;
-        close("reverse over forward", &numbers(&gradients(&jvp(&y, &along), &xs)), &reverse)
+        close("reverse over forward", &numbers(&gradients(&tangent(&y, &along), &xs)), &reverse)
     });
 }
 
@@ -146,7 +146,7 @@ fn gradients_add_up_in_any_order() {
         // One pass with a cotangent for each of several results.
         let (leaves, results) = graph(steps, seed);
         let y = femtograd::stack(&results, 0);
-        let g = vjp(&y, &leaves.iter().collect::<Vec<_>>(), &Tensor::constant([1.0, 1.0]));
+        let g = gradients_with(&y, &leaves.iter().collect::<Vec<_>>(), &Tensor::constant([1.0, 1.0]));
         close("as a vector", &numbers(&g), &both)
     });
 }

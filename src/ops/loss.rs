@@ -2,10 +2,10 @@
 
 use crate::kernels::{self, Error};
 use crate::num::Float;
-use crate::ops::elementwise::Chain;
+use crate::op::chain;
 use crate::ops::linear::linear;
 use crate::ops::reduce::{Axes, Sum};
-use crate::{Array, Op, Operand, Rule, Shape, Tensor, no_grad};
+use crate::{Array, Op, Operand, Shape, Tensor, no_grad};
 
 /// `y = ln Σ eˣ` over axes that keep length 1, computed as `m + ln Σ e^(x−m)` with `m = max x`, which does not overflow.
 #[derive(Clone)]
@@ -33,11 +33,11 @@ impl<T: Float> Op<T> for LogSumExp {
         })
     }
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        Chain.on([g, &LogSumExp::softmax(&x[0], y)])
+        chain(g, &LogSumExp::softmax(&x[0], y))
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let dx = dx[0].as_ref().expect("at least one tangent");
-        linear(Sum(self.0.clone()), &Chain.on([dx, &LogSumExp::softmax(&x[0], y)]))
+        linear(Sum(self.0.clone()), &chain(dx, &LogSumExp::softmax(&x[0], y)))
     }
 }
 

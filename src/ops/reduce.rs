@@ -1,10 +1,10 @@
 //! Reductions: over all axes, or over some, which vanish (`sum_axes`) or keep length 1 (`sum_keepdims`).
 
-use super::elementwise::Chain;
 use super::linear::{Linear, linear};
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
-use crate::{Array, Op, Rule, Tensor};
+use crate::op::chain;
+use crate::{Array, Op, Tensor};
 
 /// `y = Σ x` over axes that keep length 1.
 #[derive(Clone)]
@@ -37,11 +37,11 @@ impl<T: Float> Op<T> for Max {
         kernels::max(x[0].data(), &self.0)
     }
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        Chain.on([g, &self.shares(&x[0], y)])
+        chain(g, &self.shares(&x[0], y))
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let dx = dx[0].as_ref().expect("at least one tangent");
-        linear(Sum(self.0.clone()), &Chain.on([dx, &self.shares(&x[0], y)]))
+        linear(Sum(self.0.clone()), &chain(dx, &self.shares(&x[0], y)))
     }
 }
 

@@ -24,26 +24,26 @@ use std::collections::{BTreeMap, HashMap};
 /// If `y` is not one number, or one of `xs` is a constant, of which nothing is recorded.
 #[track_caller]
 pub fn gradients<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>]) -> Vec<Tensor<T>> {
-    vjp(y, xs, &Tensor::constant(y.one()))
+    gradients_with(y, xs, &Tensor::constant(y.one()))
 }
 
 /// The vector-Jacobian product `Σ cotangent·∂y/∂x` for each of `xs`, recorded: [`gradients`] of a `y` of any shape.
 ///
 /// ```
-/// use femtograd::{Tensor, vjp};
+/// use femtograd::{Tensor, gradients_with};
 /// let x = Tensor::new([1.0, 2.0]);
 /// let y = &x * &x;
-/// let g = vjp(&y, &[&x], &Tensor::constant([1.0, 10.0])).remove(0);
+/// let g = gradients_with(&y, &[&x], &Tensor::constant([1.0, 10.0])).remove(0);
 /// assert_eq!(g.to_string(), "[2, 40]");
 /// ```
 ///
 /// # Panics
 /// If the cotangent has another shape than `y`, or one of `xs` is a constant, of which nothing is recorded.
 #[track_caller]
-pub fn vjp<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>], cotangent: &Tensor<T>) -> Vec<Tensor<T>> {
+pub fn gradients_with<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>], cotangent: &Tensor<T>) -> Vec<Tensor<T>> {
     let (shape, given) = (y.shape(), cotangent.shape());
-    assert!(shape == given, "vjp: the cotangent has shape {given:?}, y has shape {shape:?}");
-    xs.iter().for_each(|x| recorded("vjp", x));
+    assert!(shape == given, "gradients_with: the cotangent has shape {given:?}, y has shape {shape:?}");
+    xs.iter().for_each(|x| recorded("gradients", x));
     let mut found: HashMap<u64, Option<Tensor<T>>> = xs.iter().map(|x| (x.id(), None)).collect();
     if y.wants_grad() {
         y.pullback(cotangent.clone(), pull_recorded, |t, g, _| {
@@ -77,22 +77,22 @@ fn recorded<T: Float>(transform: &str, x: &Tensor<T>) {
 /// result is a movement on top of the one it is carried along in.
 ///
 /// ```
-/// use femtograd::{Tensor, jvp};
+/// use femtograd::{Tensor, tangent};
 /// let x = Tensor::new([3.0, 4.0]);
 /// let norm = (&x * &x).sum().sqrt();
 /// let along = Tensor::constant([1.0, 0.5]);
-/// assert_eq!(jvp(&norm, &[(&x, &along)]).item(), 1.0); // (3 + 4·½) / 5
+/// assert_eq!(tangent(&norm, &[(&x, &along)]).item(), 1.0); // (3 + 4·½) / 5
 /// ```
 ///
 /// # Panics
 /// If a tangent has another shape than its tensor, or the tensor is a constant, of which nothing is recorded.
 #[track_caller]
-pub fn jvp<T: Float>(y: &Tensor<T>, along: &[(&Tensor<T>, &Tensor<T>)]) -> Tensor<T> {
+pub fn tangent<T: Float>(y: &Tensor<T>, along: &[(&Tensor<T>, &Tensor<T>)]) -> Tensor<T> {
     let mut tangents: HashMap<u64, Tensor<T>> = HashMap::new();
     for (x, dx) in along {
         let (shape, given) = (x.shape(), dx.shape());
-        assert!(shape == given, "jvp: a tangent has shape {given:?}, its tensor {shape:?}");
-        recorded("jvp", x);
+        assert!(shape == given, "tangent: a tangent has shape {given:?}, its tensor {shape:?}");
+        recorded("tangent", x);
         move_along(&mut tangents, x.id(), (*dx).clone());
     }
     // The nodes by age: ids grow with creation, so every parent comes before its children.

@@ -3,7 +3,7 @@
 use crate::cases::{Case, Point, elementwise, table};
 use crate::compare::{Outcome, ROUNDING, close, equal, flat, inner, is_slope, step};
 use crate::each;
-use femtograd::{Array, Float, Tensor, gradients, jvp, no_grad, stack, vjp};
+use femtograd::{Array, Float, Tensor, gradients, gradients_with, no_grad, stack, tangent};
 
 /// The output for these inputs, not recorded.
 fn output(case: &Case<f64>, x: &[Array<f64>]) -> Array<f64> {
@@ -71,14 +71,14 @@ pub fn gradient(case: &Case<f64>) -> Outcome {
 }
 
 /// Forward mode: along one input or all, dual to reverse mode, and equal to differences.
-pub fn tangent(case: &Case<f64>) -> Outcome {
+pub fn forward_mode(case: &Case<f64>) -> Outcome {
     let p = Point::of(case);
     let (g, x) = (data(&p.reverse()), case.values());
     let mut directions: Vec<Vec<usize>> = (0..x.len()).map(|i| vec![i]).collect();
     directions.push((0..x.len()).collect());
     for moving in directions {
         let along: Vec<_> = moving.iter().map(|&i| (&p.x[i], &p.v[i])).collect();
-        let dy = jvp(&p.y, &along);
+        let dy = tangent(&p.y, &along);
         let dual = equal(
             "duality",
             inner([(p.w.data(), dy.data())]),
@@ -106,11 +106,11 @@ pub fn second_order(case: &Case<f64>) -> Outcome {
         let moved = x.iter().zip(&p.v).map(|(x, v)| Tensor::new(step(x, v.data(), s)));
         flat(&pulled(case, &moved.collect::<Vec<_>>(), p.w.data()))
     })?;
-    let over_reverse: Vec<_> = reverse.iter().map(|g| jvp(g, &p.along()).data().clone()).collect();
+    let over_reverse: Vec<_> = reverse.iter().map(|g| tangent(g, &p.along()).data().clone()).collect();
     close("forward over reverse", &flat(&over_reverse), &flat(&second), ROUNDING, 0.0)?;
     let over_forward = data(&gradients(&(&forward * &p.w).sum(), &p.xs()));
     close("reverse over forward", &flat(&over_forward), &flat(&second), ROUNDING, 0.0)?;
-    let forward_twice = jvp(&forward, &p.along());
+    let forward_twice = tangent(&forward, &p.along());
     equal(
         "forward over forward",
         inner([(p.w.data(), forward_twice.data())]),
@@ -151,7 +151,7 @@ fn reverse_mode_agrees_with_differences() {
 #[test]
 #[cfg_attr(miri, ignore)]
 fn forward_mode_agrees_with_reverse_mode() {
-    each(&table(), tangent);
+    each(&table(), forward_mode);
 }
 
 #[test]
@@ -192,9 +192,9 @@ fn all_ways_agree_on_special_numbers() {
             let x: Vec<_> = (0..n).map(|i| Tensor::new(argument(i))).collect();
             let (y, w) = ((case.build)(&x), Array::full(&shape, w));
             let fused = pulled(&case, &x, &w);
-            let recorded = vjp(&y, &x.iter().collect::<Vec<_>>(), &Tensor::constant(&w));
+            let recorded = gradients_with(&y, &x.iter().collect::<Vec<_>>(), &Tensor::constant(&w));
             for ((x_i, fused), recorded) in x.iter().zip(&fused).zip(&recorded) {
-                let forward = jvp(&y, &[(x_i, &Tensor::constant(&w))]);
+                let forward = tangent(&y, &[(x_i, &Tensor::constant(&w))]);
                 for (way, other) in [("recorded", recorded), ("forward", &forward)] {
                     if let Some(k) = same(fused, other.data()) {
                         let at: Vec<_> = x.iter().map(|x| x.data().at(&[k])).collect();

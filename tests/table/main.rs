@@ -36,7 +36,7 @@ fn everything(case: &Case<f64>) -> Outcome {
     derivatives::value(case)?;
     derivatives::all_ways_agree(case)?;
     derivatives::gradient(case)?;
-    derivatives::tangent(case)?;
+    derivatives::forward_mode(case)?;
     derivatives::second_order(case)?;
     node::each_node(case)
 }

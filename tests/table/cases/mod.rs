@@ -1,10 +1,17 @@
 //! The table. Adding an op means adding a line here; `coverage` fails until it is there.
 
+mod arrangement;
+mod functions;
+mod networks;
+mod selection;
+
 use crate::compare::weights;
 use femtograd::num::Num;
 use femtograd::ops::elementwise::{Chain, Eq, Le, Lt};
 use femtograd::random::Rng;
-use femtograd::{Array, Error, Float, Op, Rule, Tensor, concat, gradients, jvp, no_grad, stack, vjp, where_};
+use femtograd::{
+    Array, Error, Float, Op, Rule, Tensor, concat, gradients, gradients_with, no_grad, stack, tangent, where_,
+};
 use std::array::from_fn;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::rc::Rc;
@@ -40,11 +47,11 @@ pub enum Values {
     /// No two alike in the whole case.
     Distinct,
 }
-use Values::{Distinct, Signed, Within};
+pub use Values::{Distinct, Signed, Within};
 
-const ANY: Values = Within(-2.0, 2.0);
-const POSITIVE: Values = Within(0.5, 2.0);
-const NONZERO: Values = Signed(0.3, 2.0);
+pub const ANY: Values = Within(-2.0, 2.0);
+pub const POSITIVE: Values = Within(0.5, 2.0);
+pub const NONZERO: Values = Signed(0.3, 2.0);
 
 impl<T: Float> Case<T> {
     /// The numbers of each input: the same at every call, and such that f32 holds them exactly.
@@ -100,12 +107,12 @@ impl<T: Float> Point<T> {
 
     /// `Jᵀ·w`, recorded.
     pub fn reverse(&self) -> Vec<Tensor<T>> {
-        vjp(&self.y, &self.xs(), &self.w)
+        gradients_with(&self.y, &self.xs(), &self.w)
     }
 
     /// `J·v`, recorded.
     pub fn forward(&self) -> Tensor<T> {
-        jvp(&self.y, &self.along())
+        tangent(&self.y, &self.along())
     }
 
     /// By each `x`, the gradient of `⟨Jᵀ·w, v⟩` (the second derivative of `⟨w, y⟩` along `v`), and by `w` (which is
@@ -118,7 +125,7 @@ impl<T: Float> Point<T> {
 }
 
 /// A case.
-fn case<T: Float, const N: usize>(
+pub fn case<T: Float, const N: usize>(
     name: impl Into<String>,
     inputs: [(&[usize], Values); N],
     build: impl Fn([&Tensor<T>; N]) -> Tensor<T> + 'static,
@@ -155,7 +162,7 @@ impl<T: Float> Elementwise<T> {
 }
 
 /// An elementwise op: what its arguments may be, the op, and the formula as anyone would write it.
-fn op<T: Float, const N: usize>(
+pub fn op<T: Float, const N: usize>(
     name: impl Into<String>,
     values: [Values; N],
     build: impl Fn([&Tensor<T>; N]) -> Tensor<T> + 'static,
@@ -170,7 +177,7 @@ fn op<T: Float, const N: usize>(
 }
 
 /// `erf x`, by a series of positive terms.
-fn erf(x: f64) -> f64 {
+pub fn erf(x: f64) -> f64 {
     let (mut term, mut sum) = (x, x);
     for n in 1..100 {
         term *= 2.0 * x * x / (2 * n + 1) as f64;
@@ -234,6 +241,7 @@ pub fn elementwise<T: Float>() -> Vec<Elementwise<T>> {
     for n in [0, 1, 2, 3, -1, -2] {
         list.push(op(format!("powi {n}"), [NONZERO], move |[x]| x.powi(n), move |[x]| x.powi(n)));
     }
+    list.extend(functions::elementwise());
     list
 }
 
@@ -436,6 +444,9 @@ pub fn table<T: Float>() -> Vec<Case<T>> {
     table.extend(losses());
     table.extend(shared());
     table.extend(composed());
+    table.extend(selection::cases());
+    table.extend(arrangement::cases());
+    table.extend(networks::cases());
     table
 }
 
