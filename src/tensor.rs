@@ -71,20 +71,24 @@ impl<T: Float> Tensor<T> {
         Tensor(Arc::new(Node { id, data, how, wanted, place, hint, notes: Notes::new() }))
     }
 
-    /// The chain rule, backwards. The frontier holds the nodes whose cotangent is still being summed. The newest of
-    /// them cannot be a parent of another one, so its sum is complete: `pull` carries it through its op to the sums
-    /// of its parents, and it leaves, with the number of edges that led to it.
+    /// The chain rule, backwards. The frontier holds the nodes whose cotangent is still being summed, at first those
+    /// with a seed. The newest of them cannot be a parent of another one, so its sum is complete: `pull` carries it
+    /// through its op to the sums of its parents, and it leaves, with the number of edges that led to it. What is
+    /// older than `floor` leaves too, and is not carried through.
     pub(crate) fn pullback<'a, G: Add<Output = G>>(
-        &'a self,
-        seed: G,
-        pull: impl Fn(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, &G, &mut [Option<G>]),
+        seeds: impl IntoIterator<Item = (&'a Tensor<T>, G)>,
+        floor: u64,
+        mut pull: impl FnMut(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, &G, &mut [Option<G>]),
         mut leave: impl FnMut(&'a Tensor<T>, G, usize),
     ) {
         let (mut frontier, mut sums) = (Frontier::new(), Vec::new());
-        frontier.enter(self).sum = Some(seed);
+        for (y, seed) in seeds {
+            let slot = frontier.enter(y);
+            slot.sum = add(slot.sum.take(), Some(seed));
+        }
         while let Some(Slot { node: y, sum, edges }) = frontier.pop() {
             let g = sum.expect("an op adds to the cotangent of every parent that wants one");
-            if let Some((op, parents)) = &y.0.how {
+            if let Some((op, parents)) = y.0.how.as_ref().filter(|_| y.0.id >= floor) {
                 sums.extend(
                     parents.iter().map(|x| if x.0.wanted { frontier.enter(x).sum.take() } else { None }),
                 );
@@ -116,9 +120,10 @@ impl<T: Float> Tensor<T> {
     /// If the cotangent has another shape, or if no gradient is wanted of anything this was computed from.
     #[track_caller]
     pub fn backward_with(&self, cotangent: impl Into<Array<T>>) {
-        let (seed, mut found) = (self.seed(cotangent.into()), Vec::new());
-        self.pullback(
-            seed,
+        let mut found = Vec::new();
+        Tensor::pullback(
+            [(self, self.seed(cotangent.into()))],
+            0,
             |op, x, y, g, sums| op.pull(x, y, g, sums),
             |x, g, edges| {
                 let held = Arc::count(&x.0) > edges; // by more handles than the graph's own

@@ -46,7 +46,9 @@ pub fn gradients_with<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>], cotangent: &Te
     xs.iter().for_each(|x| recorded("gradients", x));
     let mut found: HashMap<u64, Option<Tensor<T>>> = xs.iter().map(|x| (x.id(), None)).collect();
     if y.wants_grad() {
-        y.pullback(cotangent.clone(), pull_recorded, |t, g, _| {
+        // What is older than all of them was not computed from them.
+        let floor = xs.iter().map(|x| x.id()).min().unwrap_or(0);
+        Tensor::pullback([(y, cotangent.clone())], floor, pull_recorded, |t, g, _| {
             if let Some(found) = found.get_mut(&t.id()) {
                 *found = Some(g);
             }
