@@ -1,7 +1,8 @@
 //! What a tensor tells about itself, and what stands in its place.
 
+use crate::cut::{Cut, CutKind};
 use crate::tensor::Parents;
-use crate::{Array, Error, Float, Mistake, Op, Place, Tensor};
+use crate::{Array, Error, Float, Mistake, Op, Place, Tensor, census};
 use std::fmt;
 use std::sync::Arc;
 
@@ -47,7 +48,9 @@ impl<T: Float> Tensor<T> {
     /// assert_eq!(w.label().as_deref(), Some("w"));
     /// ```
     pub fn named(self, label: impl Into<Arc<str>>) -> Tensor<T> {
-        self.0.notes.set_label(label.into());
+        let label = label.into();
+        census::name(self.id(), &label);
+        self.0.notes.set_label(label);
         self
     }
 
@@ -89,7 +92,12 @@ impl<T: Float> Tensor<T> {
     /// The same value as a constant, cut off from how it was computed: no gradient flows back from here.
     #[track_caller]
     pub fn detach(&self) -> Tensor<T> {
-        Tensor::constant(&self.0.data)
+        let cut = if self.wants_grad() {
+            Some(Cut::at(CutKind::Detach, "detach", std::slice::from_ref(self), Place::here()))
+        } else {
+            self.0.notes.cut()
+        };
+        Tensor::constant(&self.0.data).behind(cut)
     }
 
     /// Puts a new leaf with another value in this one's place: how a parameter is updated.

@@ -1,8 +1,11 @@
-//! What a thread is doing while it computes: recording or not, and on behalf of which line of the user's program.
+//! What a thread is doing while it computes: recording or not, how it multiplies, and on behalf of which line of the
+//! user's program.
 
-use std::cell::Cell;
+use crate::cut::CutKind;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// A place in the user's program: file, line and column.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,7 +16,7 @@ impl Place {
     #[inline]
     #[track_caller]
     pub(crate) fn here() -> Place {
-        CONTEXT.get().place.unwrap_or(Place(Location::caller()))
+        CONTEXT.get().behalf.map_or(Place(Location::caller()), |(place, _)| place)
     }
     /// The path of the source file, as the compiler was given it.
     pub fn file(&self) -> &'static str {
@@ -42,18 +45,45 @@ impl fmt::Debug for Place {
 
 #[derive(Clone, Copy)]
 struct Context {
-    recording: bool,
-    place: Option<Place>,
+    recording: Recording,
+    products: Products,
+    /// The op whose derivative is being computed, and its line: what is recorded meanwhile belongs there.
+    behalf: Option<(Place, &'static str)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Recording {
+    Yes,
+    /// No, and results say what they were cut off from.
+    Cut(CutKind),
+    /// No: an intermediate step of an op or a backward pass, which nobody will ask about.
+    No,
+}
+
+/// How the chain rule multiplies.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Products {
+    /// With the strong zero: see [`Num::chain`](crate::num::Num::chain).
+    Guarded,
+    /// So, and noting where the guard made a difference.
+    Counted,
+    /// As IEEE 754 says.
+    Strict,
 }
 
 thread_local! {
-    static CONTEXT: Cell<Context> = const { Cell::new(Context { recording: true, place: None }) };
+    static CONTEXT: Cell<Context> =
+        const { Cell::new(Context { recording: Recording::Yes, products: Products::Guarded, behalf: None }) };
+    static USES: RefCell<Vec<StrongZero>> = const { RefCell::new(Vec::new()) };
 }
+
+/// How many threads multiply in an unusual way: kernels look here before they look closer.
+static UNUSUAL: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether ops on this thread are recorded: not inside [`no_grad`].
 #[inline]
 pub fn recording() -> bool {
-    CONTEXT.get().recording
+    CONTEXT.get().recording == Recording::Yes
 }
 
 /// Runs `f` without recording: what it computes are constants.
@@ -68,12 +98,119 @@ pub fn recording() -> bool {
 /// assert!(!y.wants_grad() && y.parents().is_empty());
 /// ```
 pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
-    within(Context { recording: false, ..CONTEXT.get() }, f)
+    cutting(CutKind::NoGrad, f)
 }
 
-/// Runs `f` so that what it records belongs to `place`.
-pub(crate) fn on_behalf_of<R>(place: Place, f: impl FnOnce() -> R) -> R {
-    within(Context { place: Some(place), ..CONTEXT.get() }, f)
+/// Runs `f` without recording; its results say that they were cut off so.
+pub(crate) fn cutting<R>(kind: CutKind, f: impl FnOnce() -> R) -> R {
+    let now = CONTEXT.get();
+    let recording = if now.recording == Recording::No { now.recording } else { Recording::Cut(kind) };
+    within(Context { recording, ..now }, f)
+}
+
+/// Runs `f` without recording and without a trace: the inside of an op.
+pub(crate) fn unrecorded<R>(f: impl FnOnce() -> R) -> R {
+    within(Context { recording: Recording::No, ..CONTEXT.get() }, f)
+}
+
+/// Runs `f` recording, whatever happens around it.
+pub(crate) fn recorded<R>(f: impl FnOnce() -> R) -> R {
+    within(Context { recording: Recording::Yes, ..CONTEXT.get() }, f)
+}
+
+/// What cuts results of this thread off from their arguments, if a trace of it is to be left.
+pub(crate) fn cut_kind() -> Option<CutKind> {
+    match CONTEXT.get().recording {
+        Recording::Cut(kind) => Some(kind),
+        _ => None,
+    }
+}
+
+/// Whether results that are not recorded should say where they come from.
+pub(crate) fn leaves_traces() -> bool {
+    CONTEXT.get().recording != Recording::No
+}
+
+/// Runs `f` so that what it records belongs to `op` at `place`.
+pub(crate) fn on_behalf_of<R>(place: Place, op: &'static str, f: impl FnOnce() -> R) -> R {
+    within(Context { behalf: Some((place, op)), ..CONTEXT.get() }, f)
+}
+
+/// Runs `f` without the [strong zero](crate::num::Num::chain): derivatives computed inside multiply as IEEE 754 says,
+/// so a slope that is infinite or NaN shows even where nothing depends on it.
+///
+/// For comparing with other libraries, and for looking behind the guard. Elementwise ops take their recorded, slower
+/// way meanwhile. Only this thread is affected.
+///
+/// ```
+/// use femtograd::{Tensor, strict, where_};
+/// let x = Tensor::new(-4.0);
+/// let y = where_(x.gt(0.0), x.sqrt(), &x);
+/// strict(|| y.backward());
+/// assert!(x.grad().unwrap().item().is_nan());
+/// ```
+pub fn strict<R>(f: impl FnOnce() -> R) -> R {
+    multiplying(Products::Strict, f)
+}
+
+/// Where the strong zero made a difference: a product that would have been NaN was 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StrongZero {
+    /// The op whose derivative it was.
+    pub op: &'static str,
+    /// The line that applied the op.
+    pub place: Place,
+    /// How many products.
+    pub count: usize,
+}
+
+impl fmt::Display for StrongZero {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} × in {} at {}", self.count, self.op, self.place)
+    }
+}
+
+/// Runs `f` and counts, for each op and line, how often the [strong zero](crate::num::Num::chain) made 0 of what would
+/// have been NaN in the derivatives that `f` computes. They come out as ever.
+///
+/// ```
+/// use femtograd::{Tensor, count_strong_zeros, where_};
+/// let x = Tensor::new([-4.0, 4.0, -1.0]);
+/// let y = where_(x.gt(0.0), x.sqrt(), &x).sum();
+/// let ((), uses) = count_strong_zeros(|| y.backward());
+/// assert_eq!((uses.len(), uses[0].op, uses[0].count), (1, "sqrt", 2));
+/// ```
+pub fn count_strong_zeros<R>(f: impl FnOnce() -> R) -> (R, Vec<StrongZero>) {
+    let outer = USES.take();
+    let result = multiplying(Products::Counted, f);
+    (result, USES.replace(outer))
+}
+
+/// How the chain rule multiplies on this thread.
+#[inline]
+pub(crate) fn products() -> Products {
+    if UNUSUAL.load(Relaxed) == 0 { Products::Guarded } else { CONTEXT.get().products }
+}
+
+/// Notes that the guard made `count` zeros, for the op at work.
+pub(crate) fn note_strong_zeros(count: usize) {
+    let Some((place, op)) = CONTEXT.get().behalf.filter(|_| count > 0) else { return };
+    USES.with_borrow_mut(|uses| match uses.iter_mut().find(|u| (u.op, u.place) == (op, place)) {
+        Some(noted) => noted.count += count,
+        None => uses.push(StrongZero { op, place, count }),
+    });
+}
+
+fn multiplying<R>(products: Products, f: impl FnOnce() -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            UNUSUAL.fetch_sub(1, Relaxed);
+        }
+    }
+    UNUSUAL.fetch_add(1, Relaxed);
+    let _leave = Leave;
+    within(Context { products, ..CONTEXT.get() }, f)
 }
 
 fn within<R>(context: Context, f: impl FnOnce() -> R) -> R {

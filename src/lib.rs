@@ -102,7 +102,9 @@
 //! [`optim`] are compositions of the public interface. `DESIGN.md` in the repository gives the reasons.
 
 mod access;
+mod census;
 mod context;
+mod cut;
 mod frontier;
 pub mod inspect;
 mod mistake;
@@ -120,7 +122,8 @@ mod transform;
 pub use femtograd_kernels as kernels;
 
 pub use access::Operand;
-pub use context::{Place, no_grad, recording};
+pub use context::{Place, StrongZero, count_strong_zeros, no_grad, recording, strict};
+pub use cut::CutKind;
 pub use kernels::{Array, Error, Shape, set_threads};
 pub use mistake::Mistake;
 pub use num::Float;

@@ -1,5 +1,7 @@
-//! What may still change after a tensor is made: its gradient and its label.
+//! What may still change after a tensor is made: its gradient and its label; and what few tensors have: a trace of
+//! what they were cut off from.
 
+use crate::cut::Cut;
 use crate::{Array, Float};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -19,6 +21,7 @@ pub(crate) struct Notes<T> {
 struct Rest<T> {
     array: Mutex<Option<Array<T>>>,
     label: Mutex<Option<Arc<str>>>,
+    cut: OnceLock<Arc<Cut>>,
 }
 
 /// No number: a NaN that no gradient is stored as.
@@ -86,8 +89,20 @@ impl<T: Float> Notes<T> {
         *lock(&self.rest().label) = Some(label);
     }
 
+    #[inline]
+    pub(crate) fn cut(&self) -> Option<Arc<Cut>> {
+        self.rest.get().and_then(|rest| rest.cut.get().cloned())
+    }
+
+    /// Leaves a trace; a tensor has one at most.
+    pub(crate) fn set_cut(&self, cut: Arc<Cut>) {
+        self.rest().cut.get_or_init(|| cut);
+    }
+
     fn rest(&self) -> &Rest<T> {
-        self.rest.get_or_init(|| Box::new(Rest { array: Mutex::new(None), label: Mutex::new(None) }))
+        self.rest.get_or_init(|| {
+            Box::new(Rest { array: Mutex::new(None), label: Mutex::new(None), cut: OnceLock::new() })
+        })
     }
 }
 

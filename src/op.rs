@@ -1,7 +1,7 @@
 //! What a node needs of its operation.
 
-use crate::context::{no_grad, on_behalf_of};
-use crate::kernels::{Array, Error};
+use crate::context::{Products, note_strong_zeros, on_behalf_of, products, unrecorded};
+use crate::kernels::{Array, Error, Function, broadcast, map};
 use crate::num::{Float, Formula, Style};
 use crate::ops::elementwise::Chain;
 use crate::rule::Rule;
@@ -82,7 +82,7 @@ pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
     g: &Tensor<T>,
     sums: &mut [Option<Tensor<T>>],
 ) {
-    on_behalf_of(y.location(), || {
+    on_behalf_of(y.location(), op.name(), || {
         for (i, sum) in sums.iter_mut().enumerate().filter(|(i, _)| x[*i].wants_grad()) {
             let gx = op.vjp(x, y, g, i).sum_to(x[i].shape());
             *sum = Some(match sum.take() {
@@ -97,7 +97,28 @@ pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
 /// that are written in tensor operations.
 #[track_caller]
 pub(crate) fn chain<T: Float>(g: &Tensor<T>, slope: &Tensor<T>) -> Tensor<T> {
-    Chain.on([g, slope])
+    match products() {
+        Products::Guarded => Chain.on([g, slope]),
+        Products::Strict => g * slope,
+        Products::Counted => {
+            let shape = broadcast(g.shape(), slope.shape()).expect("a slope of the op's shape");
+            let zeros = map(MadeZero, [g.data(), slope.data()], &shape).to_vec();
+            note_strong_zeros(zeros.into_iter().filter(|&zero| zero == T::ONE).count());
+            Chain.on([g, slope])
+        }
+    }
+}
+
+/// Whether a guarded product is 0 where a plain one is NaN.
+#[derive(Clone, Copy)]
+struct MadeZero;
+impl<T: Float> Function<T, 2, 0, 1> for MadeZero {
+    #[inline(always)]
+    #[allow(clippy::eq_op)] // a NaN is what differs from itself
+    fn at(&self, [g, slope]: [T; 2], _: [T; 0]) -> [T; 1] {
+        let plain = g * slope;
+        [if plain != plain && g.chain(slope) == T::ZERO { T::ONE } else { T::ZERO }]
+    }
 }
 
 /// [`Op::pull`] by [`Op::vjp`]: recorded passes' step on constants, unrecorded.
@@ -110,6 +131,6 @@ pub(crate) fn pull_by_vjp<T: Float, O: Op<T> + ?Sized>(
 ) {
     let constant = |a: Array<T>| Tensor::node(a, None, false, y.location());
     let mut wrapped: Vec<_> = sums.iter_mut().map(|sum| sum.take().map(constant)).collect();
-    no_grad(|| pull_recorded(op, x, y, &constant(g.clone()), &mut wrapped));
+    unrecorded(|| pull_recorded(op, x, y, &constant(g.clone()), &mut wrapped));
     sums.iter_mut().zip(wrapped).for_each(|(sum, w)| *sum = w.map(|w| w.data().clone()));
 }

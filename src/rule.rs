@@ -1,7 +1,9 @@
 //! Elementwise operations, each written once.
 
+use crate::context::{Products, products};
 use crate::kernels::{self, Array, Buffer, Error, Function, Shape, Sink, broadcast, count, sum_to};
 use crate::num::{Dual, Float, Formula, Num, Scratch, Style, Symbols};
+use crate::op::pull_by_vjp;
 use crate::{Op, Operand, Tensor};
 use std::array::from_fn;
 
@@ -150,6 +152,9 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
     }
 
     fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        if products() != Products::Guarded {
+            return pull_by_vjp(self, x, y, g, sums);
+        }
         let values: [&Array<T>; N] = from_fn(|i| x[i].data());
         if let (Some(values), Some([y, g])) = (numbers(values), numbers([y.data(), g])) {
             let gx = Backward(self.0).at(values, [y, g]);

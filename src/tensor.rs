@@ -7,10 +7,10 @@
 
 use crate::frontier::{Frontier, Slot, add};
 use crate::notes::Notes;
-use crate::{Array, Float, Mistake, Op, Place, recording};
+use crate::{Array, Float, Mistake, Op, Place, census, recording};
 use smallvec::SmallVec;
 use std::ops::Add;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU32;
 use triomphe::Arc;
 
 /// A value, its gradient, and how it was computed. Cloning shares the node: it is the same tensor.
@@ -60,15 +60,16 @@ impl<T: Float> Tensor<T> {
     pub(crate) fn try_record(op: Box<dyn Op<T>>, parents: Parents<T>) -> Result<Tensor<T>, Mistake> {
         let place = Place::here();
         let data = op.forward(&parents).map_err(|why| Mistake::new(op.name(), why, parents.iter(), place))?;
-        let wanted = parents.iter().any(|x| x.0.wanted) && recording();
-        Ok(Tensor::node(data, wanted.then_some((op, parents)), wanted, place))
+        if !recording() || !parents.iter().any(|x| x.0.wanted) {
+            return Ok(Tensor::unrecorded(data, op.name(), &parents, place));
+        }
+        Ok(Tensor::node(data, Some((op, parents)), true, place))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn node(data: Array<T>, how: Option<How<T>>, wanted: bool, place: Place) -> Tensor<T> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let (id, hint) = (NEXT.fetch_add(1, Relaxed), AtomicU32::new(0));
-        Tensor(Arc::new(Node { id, data, how, wanted, place, hint, notes: Notes::new() }))
+        let (id, hint) = (census::next_id(), AtomicU32::new(0));
+        census::enter(Tensor(Arc::new(Node { id, data, how, wanted, place, hint, notes: Notes::new() })))
     }
 
     /// The chain rule, backwards. The frontier holds the nodes whose cotangent is still being summed, at first those
@@ -145,6 +146,7 @@ impl<T: Float> Drop for Node<T> {
     /// A loop, since a graph can be deeper than the stack: the parents that only this node kept alive hand over
     /// theirs before they go.
     fn drop(&mut self) {
+        census::leave(self.id);
         let Some((_, parents)) = self.how.take() else { return };
         if parents.iter().all(|x| Arc::count(&x.0) > parents.len()) {
             return; // somebody else holds them all

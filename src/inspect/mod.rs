@@ -1,5 +1,7 @@
 //! Looking at a graph.
 
+pub use crate::census::{Held, Live, keep_register, live};
+
 use crate::Tensor;
 use crate::num::Float;
 use std::collections::HashSet;

@@ -1,7 +1,8 @@
 //! Tensors as numbers: a rule run on them is recorded.
 
 use super::{Float, Num, by_rule};
-use crate::context::no_grad;
+use crate::context::{Products, products, unrecorded};
+use crate::op;
 use crate::ops::elementwise as rules;
 use crate::rule::Elementwise;
 use crate::{Op, Parents, Rule, Tensor};
@@ -86,7 +87,7 @@ impl<T: Float> Recorded<'_, T> {
         }
         let answer = Self::apply(rule, x);
         if let Recorded::Entry(scratch, i) = answer {
-            no_grad(|| scratch.force(i));
+            unrecorded(|| scratch.force(i));
         }
         answer
     }
@@ -121,7 +122,14 @@ impl<T: Float> Num for Recorded<'_, T> {
         match slope {
             Recorded::Lit(1.0) => self,
             Recorded::Lit(-1.0) => -self,
-            _ => Self::apply(rules::Chain, [self, slope]),
+            _ if products() == Products::Guarded => Self::apply(rules::Chain, [self, slope]),
+            _ => match (self, slope) {
+                // Now, since it matters how and is to be counted.
+                (Recorded::Entry(list, _), _) | (_, Recorded::Entry(list, _)) => {
+                    list.push(Entry::Done(op::chain(&list.tensor(self), &list.tensor(slope))))
+                }
+                (Recorded::Lit(g), Recorded::Lit(slope)) => Recorded::Lit(g.chain(slope)),
+            },
         }
     }
     fn lt(self, other: Self) -> Self {

@@ -4,9 +4,9 @@
 //! Where a function has no derivative, its documentation says which slope is taken there. Functions that are equal
 //! have equal slopes: `relu(x)`, `maximum(x, 0)` and `where(x > 0, x, 0)` all have 0 at 0.
 
-use crate::context::{no_grad, on_behalf_of};
+use crate::context::{cutting, on_behalf_of};
 use crate::num::{Float, Num};
-use crate::{Operand, Place, Rule, Tensor};
+use crate::{CutKind, Operand, Place, Rule, Tensor};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 /// `y = a + b`
@@ -436,8 +436,8 @@ impl Rule<2> for Eq {
 
 /// A comparison as a constant at the caller's line.
 #[track_caller]
-fn compare<T: Float>(rule: impl Rule<2>, x: [Tensor<T>; 2]) -> Tensor<T> {
-    on_behalf_of(Place::here(), || no_grad(|| rule.on(x)))
+fn compare<T: Float, R: Rule<2>>(rule: R, x: [Tensor<T>; 2]) -> Tensor<T> {
+    on_behalf_of(Place::here(), R::NAME, || cutting(CutKind::Comparison, || rule.on(x)))
 }
 
 /// Elementwise functions. Those of one argument have its shape, those of two the shape both broadcast to.

@@ -1,11 +1,12 @@
 //! Losses, and the functions they are made of that need care with large numbers.
 
+use crate::context::unrecorded;
 use crate::kernels::{self, Error};
 use crate::num::Float;
 use crate::op::chain;
 use crate::ops::linear::linear;
 use crate::ops::reduce::{Axes, Sum};
-use crate::{Array, Op, Operand, Shape, Tensor, no_grad};
+use crate::{Array, Op, Operand, Shape, Tensor};
 
 /// `y = ln Σ eˣ` over axes that keep length 1, computed as `m + ln Σ e^(x−m)` with `m = max x`, which does not overflow.
 #[derive(Clone)]
@@ -23,7 +24,7 @@ impl<T: Float> Op<T> for LogSumExp {
     }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         let m = kernels::max(x[0].data(), &self.0)?;
-        no_grad(|| {
+        unrecorded(|| {
             let m = Tensor::constant(m);
             // A maximum of ±∞ or NaN is the answer itself: subtracting it would make NaN of ±∞.
             let finite = m.abs().lt(T::of(f64::INFINITY));

@@ -111,7 +111,7 @@ pub fn tangent<T: Float>(y: &Tensor<T>, along: &[(&Tensor<T>, &Tensor<T>)]) -> T
         let Some(op) = t.op() else { continue };
         let dx: Vec<_> = t.parents().iter().map(|x| tangents.get(&x.id()).cloned()).collect();
         if dx.iter().any(Option::is_some) {
-            let dy = on_behalf_of(t.location(), || op.jvp(t.parents(), t, &dx));
+            let dy = on_behalf_of(t.location(), op.name(), || op.jvp(t.parents(), t, &dx));
             move_along(&mut tangents, id, dy);
         }
     }

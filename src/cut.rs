@@ -1,0 +1,145 @@
+//! The trace that a cut leaves: from what a constant was computed, though nothing flows back there.
+//!
+//! A trace holds names, lines and ids, never a tensor, so that it keeps no graph alive. It is what lets a
+//! [`report`](crate::inspect::report) say where the path to a parameter ended.
+
+use crate::context::{cut_kind, leaves_traces};
+use crate::num::Float;
+use crate::{Array, Place, Tensor};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// What cut a result off from its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutKind {
+    /// [`Tensor::detach`].
+    Detach,
+    /// [`no_grad`](crate::no_grad).
+    NoGrad,
+    /// A comparison, which does not change with its arguments.
+    Comparison,
+}
+
+/// What cut, at which op, on which line.
+pub(crate) type CutAt = (CutKind, &'static str, Place);
+
+/// A cut, or several that one result came from.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    /// Where this cut is; none where only earlier ones meet.
+    at: Option<CutAt>,
+    /// The leaves that a gradient was wanted of on the other side.
+    leaves: Vec<u64>,
+    /// Whether those are all.
+    complete: bool,
+    /// Cuts before this one.
+    before: Vec<Arc<Cut>>,
+    depth: usize,
+}
+
+/// How many nodes are looked at for leaves behind a cut: a cut must not cost what a backward pass does.
+const LOOK: usize = 256;
+
+/// How many cuts in a row are remembered: a running average must not remember all there ever was.
+const DEEP: usize = 64;
+
+impl Cut {
+    /// The trace of a result of `op` that is not recorded; none if nothing wanted a gradient.
+    pub(crate) fn between<T: Float>(
+        op: &'static str,
+        parents: &[Tensor<T>],
+        place: Place,
+    ) -> Option<Arc<Cut>> {
+        if !leaves_traces() {
+            return None;
+        }
+        let from: Vec<_> = parents.iter().filter_map(|x| x.0.notes.cut()).collect();
+        match cut_kind().filter(|_| parents.iter().any(Tensor::wants_grad)) {
+            Some(kind) => Some(Cut::at(kind, op, parents, place)),
+            None if from.len() <= 1 => from.into_iter().next(),
+            None if from[1..].iter().all(|cut| Arc::ptr_eq(cut, &from[0])) => from.into_iter().next(),
+            None => Some(Cut::join(None, vec![], true, from)),
+        }
+    }
+
+    /// The trace of a cut right here.
+    pub(crate) fn at<T: Float>(
+        kind: CutKind,
+        op: &'static str,
+        parents: &[Tensor<T>],
+        place: Place,
+    ) -> Arc<Cut> {
+        let (leaves, complete) = leaves(parents);
+        let before = parents.iter().filter_map(|x| x.0.notes.cut()).collect();
+        Cut::join(Some((kind, op, place)), leaves, complete, before)
+    }
+
+    fn join(at: Option<CutAt>, leaves: Vec<u64>, mut complete: bool, mut before: Vec<Arc<Cut>>) -> Arc<Cut> {
+        let count = before.len();
+        before.retain(|cut| cut.depth < DEEP);
+        complete &= before.len() == count;
+        let depth = before.iter().map(|cut| cut.depth + 1).max().unwrap_or(0);
+        Arc::new(Cut { at, leaves, complete, before, depth })
+    }
+
+    /// The cuts, this one or any before it, that `leaf` lies behind: surely, and perhaps.
+    pub(crate) fn find(cuts: Vec<Arc<Cut>>, leaf: u64) -> (Vec<CutAt>, Vec<CutAt>) {
+        let (mut sure, mut perhaps) = (vec![], vec![]);
+        let mut seen = HashSet::new();
+        let mut waiting = cuts;
+        while let Some(cut) = waiting.pop() {
+            if !seen.insert(Arc::as_ptr(&cut)) {
+                continue;
+            }
+            if let Some(at) = cut.at {
+                if cut.leaves.contains(&leaf) {
+                    sure.push(at);
+                } else if !cut.complete {
+                    perhaps.push(at);
+                }
+            }
+            waiting.extend(cut.before.iter().cloned());
+        }
+        (sure, perhaps)
+    }
+}
+
+/// The leaves that want a gradient among what these were computed from, and whether those are all.
+fn leaves<T: Float>(of: &[Tensor<T>]) -> (Vec<u64>, bool) {
+    let (mut leaves, mut seen) = (vec![], HashSet::new());
+    let mut waiting: Vec<_> = of.iter().filter(|x| x.wants_grad()).collect();
+    while let Some(x) = waiting.pop() {
+        if !seen.insert(x.id()) {
+            continue;
+        }
+        if seen.len() > LOOK {
+            return (leaves, false);
+        }
+        if x.op().is_none() {
+            leaves.push(x.id());
+        }
+        waiting.extend(x.parents().iter().filter(|x| x.wants_grad()));
+    }
+    (leaves, true)
+}
+
+impl<T: Float> Tensor<T> {
+    /// A result that is not recorded: a constant, with a trace of where it was cut off if a gradient was wanted there.
+    #[inline(never)] // out of the way of those that are
+    pub(crate) fn unrecorded(
+        data: Array<T>,
+        op: &'static str,
+        parents: &[Tensor<T>],
+        place: Place,
+    ) -> Tensor<T> {
+        Tensor::node(data, None, false, place).behind(Cut::between(op, parents, place))
+    }
+
+    /// With the trace of what it was cut off by.
+    pub(crate) fn behind(self, cut: Option<Arc<Cut>>) -> Tensor<T> {
+        if let Some(cut) = cut {
+            self.0.notes.set_cut(cut);
+        }
+        self
+    }
+}
