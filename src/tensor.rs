@@ -90,13 +90,14 @@ impl<T: Float> Tensor<T> {
         while let Some(Slot { node: y, sum, edges }) = frontier.pop() {
             let g = sum.expect("an op adds to the cotangent of every parent that wants one");
             if let Some((op, parents)) = y.0.how.as_ref().filter(|_| y.0.id >= floor) {
-                sums.extend(
-                    parents.iter().map(|x| if x.0.wanted { frontier.enter(x).sum.take() } else { None }),
-                );
+                sums.clear();
+                for x in parents {
+                    sums.push(if x.0.wanted { frontier.enter(x).sum.take() } else { None });
+                }
                 pull(&**op, parents, y, &g, &mut sums);
-                for (x, sum) in parents.iter().zip(sums.drain(..)).filter(|(x, _)| x.0.wanted) {
+                for (x, sum) in parents.iter().zip(&mut sums).filter(|(x, _)| x.0.wanted) {
                     let slot = frontier.enter(x);
-                    slot.sum = add(slot.sum.take(), sum); // for x * x: one parent, two sums
+                    slot.sum = add(slot.sum.take(), sum.take()); // for x * x: one parent, two sums
                     slot.edges += 1;
                 }
             }
