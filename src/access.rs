@@ -172,15 +172,17 @@ impl<T: Float> Tensor<T> {
         panic!("{}", Mistake::new(op, Error(why.into()), arguments.iter().copied(), Place::here()))
     }
 
-    /// The cotangent that `backward` starts from.
+    /// The cotangent 1 that the gradient of one number starts from.
     #[track_caller]
-    pub(crate) fn one(&self) -> Array<T> {
-        assert!(
-            self.0.data.len() == 1,
-            "backward: a tensor of shape {:?} is not one number. Reduce it first, with sum() or mean(), or say how \
-             its elements are weighted: backward_with(cotangent)",
-            self.shape()
-        );
+    pub(crate) fn one(&self, op: &'static str) -> Array<T> {
+        if self.0.data.len() != 1 {
+            let why = format!(
+                "the gradient of one number, and this is none (made at {}). Reduce it first, with sum() or mean(), or \
+                 say how its elements are weighted: backward_with, gradients_with, vjp; or ask for all: jacobian",
+                self.location()
+            );
+            Tensor::refuse(op, &why, &[self])
+        }
         Array::full(self.shape(), T::ONE)
     }
 

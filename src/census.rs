@@ -71,6 +71,11 @@ pub(crate) fn next_id() -> u64 {
     CREATED.fetch_add(1, Relaxed)
 }
 
+/// No node made so far has this id or a larger one.
+pub(crate) fn upcoming() -> u64 {
+    CREATED.load(Relaxed)
+}
+
 /// A node was made.
 #[inline]
 pub(crate) fn enter<T: Float>(x: Tensor<T>) -> Tensor<T> {

@@ -6,7 +6,7 @@
 use crate::context::{cut_kind, leaves_traces};
 use crate::num::Float;
 use crate::{Array, Place, Tensor};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 /// What cut a result off from its arguments.
@@ -82,12 +82,12 @@ impl Cut {
         Arc::new(Cut { at, leaves, complete, before, depth })
     }
 
-    /// The cuts, this one or any before it, that `leaf` lies behind: surely, and perhaps.
+    /// The cuts, among these and all before them, that `leaf` lies behind, surely or perhaps: the last ones first.
     pub(crate) fn find(cuts: Vec<Arc<Cut>>, leaf: u64) -> (Vec<CutAt>, Vec<CutAt>) {
         let (mut sure, mut perhaps) = (vec![], vec![]);
         let mut seen = HashSet::new();
-        let mut waiting = cuts;
-        while let Some(cut) = waiting.pop() {
+        let mut waiting = VecDeque::from(cuts);
+        while let Some(cut) = waiting.pop_front() {
             if !seen.insert(Arc::as_ptr(&cut)) {
                 continue;
             }

@@ -117,7 +117,7 @@ pub mod optim;
 pub mod random;
 mod rule;
 mod tensor;
-mod transform;
+pub mod transform;
 
 pub use femtograd_kernels as kernels;
 
@@ -133,7 +133,10 @@ pub use rule::{Elementwise, Rule};
 use tensor::Parents;
 
 pub use tensor::Tensor;
-pub use transform::{gradients, gradients_with, tangent};
+pub use transform::{
+    Mode, Tape, Tree, checkpoint, custom_gradient, grad, gradients, gradients_with, hessian,
+    hessian_diagonal, hvp, jacobian, jacobian_by, jvp, laplacian, linearize, tangent, value_and_grad, vjp,
+};
 
 /// The README's examples, run as tests.
 #[cfg(doctest)]

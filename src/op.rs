@@ -3,9 +3,10 @@
 use crate::context::{Products, note_strong_zeros, on_behalf_of, products, unrecorded};
 use crate::kernels::{Array, Error, Function, broadcast, map};
 use crate::num::{Float, Formula, Style};
-use crate::ops::elementwise::Chain;
+use crate::ops::elementwise::{Carry, Chain};
 use crate::rule::Rule;
 use crate::tensor::Tensor;
+use crate::transform::transposed;
 
 /// A differentiable operation: how to compute it, and its derivative in both directions.
 ///
@@ -57,7 +58,12 @@ pub trait Op<T: Float>: Send + Sync + 'static {
 
     /// The Jacobian-vector product `Σᵢ ∂y/∂xᵢ·dxᵢ`, recorded: the tangent of `y`. At least one tangent is given; an
     /// argument without one does not change.
-    fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T>;
+    ///
+    /// By default it is the transpose of [`vjp`](Self::vjp), which is linear in `g`: the derivative of `Σᵢ ⟨vjpᵢ(g), dxᵢ⟩` by
+    /// `g`. That takes a pass of its own, so override it where the product has a formula.
+    fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        transposed(self, x, y, dx)
+    }
 
     /// The first-order [`vjp`](Self::vjp) with bare numbers, for all arguments at once: adds to `sums[i]`, which has
     /// the shape of `x[i]`, for every `i` that [wants](Tensor::wants_grad) a gradient.
@@ -65,6 +71,13 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     /// By default it runs `vjp` without recording. Override it where one pass over memory can do the work of several.
     fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
         pull_by_vjp(self, x, y, g, sums);
+    }
+
+    /// Whether the rules are the derivatives of [`forward`](Self::forward) in its arguments, which is what
+    /// [`verify`](crate::inspect::verify) checks. Not so where they were replaced on purpose, or where a function depends
+    /// on more than its arguments.
+    fn is_exact(&self) -> bool {
+        true
     }
 
     /// The formulas of the op where it has some, written with symbols: see [`Rule`](crate::Rule).
@@ -93,31 +106,44 @@ pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
     });
 }
 
-/// `g · slope` with the [strong zero](crate::num::Num::chain): the product of the chain rule, for vjps and jvps of ops
+/// `g · slope` with the [strong zero](crate::num::Num::chain): the product of the chain rule in reverse mode, for vjps
 /// that are written in tensor operations.
 #[track_caller]
 pub(crate) fn chain<T: Float>(g: &Tensor<T>, slope: &Tensor<T>) -> Tensor<T> {
+    guarded(Chain, g, slope)
+}
+
+/// `dx · slope` with the [strong zero](crate::num::Num::carry): the product of the chain rule in forward mode, for jvps
+/// that are written in tensor operations.
+#[track_caller]
+pub(crate) fn carry<T: Float>(dx: &Tensor<T>, slope: &Tensor<T>) -> Tensor<T> {
+    guarded(Carry, dx, slope)
+}
+
+/// One of these products, as this thread multiplies.
+#[track_caller]
+pub(crate) fn guarded<T: Float, R: Rule<2>>(product: R, g: &Tensor<T>, slope: &Tensor<T>) -> Tensor<T> {
     match products() {
-        Products::Guarded => Chain.on([g, slope]),
+        Products::Guarded => product.on([g, slope]),
         Products::Strict => g * slope,
         Products::Counted => {
             let shape = broadcast(g.shape(), slope.shape()).expect("a slope of the op's shape");
-            let zeros = map(MadeZero, [g.data(), slope.data()], &shape).to_vec();
+            let zeros = map(MadeZero(product), [g.data(), slope.data()], &shape).to_vec();
             note_strong_zeros(zeros.into_iter().filter(|&zero| zero == T::ONE).count());
-            Chain.on([g, slope])
+            product.on([g, slope])
         }
     }
 }
 
 /// Whether a guarded product is 0 where a plain one is NaN.
 #[derive(Clone, Copy)]
-struct MadeZero;
-impl<T: Float> Function<T, 2, 0, 1> for MadeZero {
+struct MadeZero<R>(R);
+impl<T: Float, R: Rule<2>> Function<T, 2, 0, 1> for MadeZero<R> {
     #[inline(always)]
     #[allow(clippy::eq_op)] // a NaN is what differs from itself
     fn at(&self, [g, slope]: [T; 2], _: [T; 0]) -> [T; 1] {
         let plain = g * slope;
-        [if plain != plain && g.chain(slope) == T::ZERO { T::ONE } else { T::ZERO }]
+        [if plain != plain && self.0.value([g, slope]) == T::ZERO { T::ONE } else { T::ZERO }]
     }
 }
 

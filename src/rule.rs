@@ -146,7 +146,7 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
         let scratch = Scratch::new();
         let slopes = self.0.slopes(from_fn(|k| scratch.number(&x[k])), scratch.number(y));
         let terms =
-            dx.iter().zip(slopes).filter_map(|(dx, slope)| Some(scratch.number(dx.as_ref()?).chain(slope)));
+            dx.iter().zip(slopes).filter_map(|(dx, slope)| Some(scratch.number(dx.as_ref()?).carry(slope)));
         let dy = terms.reduce(|a, b| a + b).expect("at least one tangent");
         scratch.tensor(dy).broadcast_to(y.shape())
     }

@@ -111,7 +111,7 @@ impl<T: Float> Tensor<T> {
     /// If this is not one number, or if no gradient is wanted of anything it was computed from.
     #[track_caller]
     pub fn backward(&self) {
-        self.backward_with(self.one());
+        self.backward_with(self.one("backward"));
     }
 
     /// Computes the gradient of `Σ cotangent·self` with respect to everything it was computed from. Leaves add it to

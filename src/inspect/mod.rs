@@ -1,5 +1,9 @@
 //! Looking at a graph.
 
+mod report;
+
+pub use report::{Break, Fate, Reach, Report, report};
+
 pub use crate::census::{Held, Live, keep_register, live};
 
 use crate::Tensor;

@@ -41,7 +41,7 @@ impl<V: Num, const N: usize> Num for Dual<V, N> {
         let y = V::apply(rule, values);
         let slopes = rule.slopes(values, y);
         let d = from_fn(|k| {
-            let terms: [V; M] = from_fn(|i| x[i].1[k].chain(slopes[i]));
+            let terms: [V; M] = from_fn(|i| x[i].1[k].carry(slopes[i]));
             terms.into_iter().reduce(|a, b| a + b).unwrap_or(V::lit(0.0))
         });
         Dual(y, d)

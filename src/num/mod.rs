@@ -43,8 +43,8 @@ pub trait Num:
     /// `a` where the mask holds, `b` elsewhere; what is not selected does no harm, NaN or not.
     fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
 
-    /// `self · slope`, the chain rule's product, with the **strong zero**: a cotangent or tangent of exactly 0 gives
-    /// 0 whatever the slope, and a slope of exactly 0 gives 0 even for an infinite one; NaN stays NaN.
+    /// `self · slope`, the chain rule's product in reverse mode, with the **strong zero**: a cotangent of exactly 0 gives
+    /// 0 whatever the slope, and a slope of exactly 0 gives 0 even for an infinite one; a NaN cotangent stays NaN.
     ///
     /// So a branch that was not taken contributes nothing even where its slope is infinite or undefined. The guard
     /// is right wherever "no dependence" is what the zero means; where it stands for a limit it can be wrong, as in
@@ -52,6 +52,15 @@ pub trait Num:
     #[inline(always)]
     fn chain(self, slope: Self) -> Self {
         Self::apply(rules::Chain, [self, slope])
+    }
+    /// `self · slope`, the same product in forward mode, of a tangent: 0 if either is exactly 0, whatever the other.
+    ///
+    /// In both modes the factor nearer the result decides: if that is exactly 0 the result does not depend on what lies
+    /// behind, be it NaN. In reverse mode that factor is the cotangent, in forward mode the slope. (And what does not
+    /// move, a tangent of 0, moves nothing.)
+    #[inline(always)]
+    fn carry(self, slope: Self) -> Self {
+        Self::apply(rules::Carry, [self, slope])
     }
     /// `1 / x`
     #[inline(always)]
@@ -157,6 +166,10 @@ macro_rules! float {
             #[allow(clippy::eq_op)] // only a number equals itself
             fn chain(self, slope: $T) -> $T {
                 if self == 0.0 || (slope == 0.0 && self == self) { 0.0 } else { self * slope }
+            }
+            #[inline(always)]
+            fn carry(self, slope: $T) -> $T {
+                if self == 0.0 || slope == 0.0 { 0.0 } else { self * slope }
             }
             #[inline(always)]
             fn pow(self, y: $T) -> $T {

@@ -77,6 +77,21 @@ impl<T: Float> Scratch<T> {
 }
 
 impl<T: Float> Recorded<'_, T> {
+    /// One of the chain rule's products.
+    fn guarded<R: Rule<2>>(self, product: R, slope: Self) -> Self {
+        match (self, slope) {
+            (_, Recorded::Lit(1.0)) => self,
+            (_, Recorded::Lit(-1.0)) => -self,
+            // Now, since it matters how and is to be counted.
+            (Recorded::Entry(list, _), _) | (_, Recorded::Entry(list, _))
+                if products() != Products::Guarded =>
+            {
+                list.push(Entry::Done(op::guarded(product, &list.tensor(self), &list.tensor(slope))))
+            }
+            _ => Self::apply(product, [self, slope]),
+        }
+    }
+
     /// A comparison: 1 where it holds, 0 elsewhere; a constant, since it does not change with its arguments.
     fn mask<R: Rule<2>>(rule: R, x: [Self; 2]) -> Self {
         // The arguments as the rest of the formula sees them; only the comparison itself goes unrecorded.
@@ -119,18 +134,10 @@ impl<T: Float> Num for Recorded<'_, T> {
         }
     }
     fn chain(self, slope: Self) -> Self {
-        match slope {
-            Recorded::Lit(1.0) => self,
-            Recorded::Lit(-1.0) => -self,
-            _ if products() == Products::Guarded => Self::apply(rules::Chain, [self, slope]),
-            _ => match (self, slope) {
-                // Now, since it matters how and is to be counted.
-                (Recorded::Entry(list, _), _) | (_, Recorded::Entry(list, _)) => {
-                    list.push(Entry::Done(op::chain(&list.tensor(self), &list.tensor(slope))))
-                }
-                (Recorded::Lit(g), Recorded::Lit(slope)) => Recorded::Lit(g.chain(slope)),
-            },
-        }
+        self.guarded(rules::Chain, slope)
+    }
+    fn carry(self, slope: Self) -> Self {
+        self.guarded(rules::Carry, slope)
     }
     fn lt(self, other: Self) -> Self {
         Self::mask(rules::Lt, [self, other])

@@ -204,6 +204,9 @@ impl Num for Symbol<'_> {
     fn chain(self, slope: Self) -> Self {
         self * slope
     }
+    fn carry(self, slope: Self) -> Self {
+        self * slope
+    }
     fn abs(self) -> Self {
         Symbol::write(
             &[self],

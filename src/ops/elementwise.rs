@@ -100,6 +100,22 @@ impl Rule<2> for Chain {
     }
 }
 
+/// `y = a · b`, and 0 where either is exactly 0: the chain rule's product of a tangent `a` and a slope `b`, see
+/// [`Num::carry`].
+#[derive(Clone, Copy)]
+pub struct Carry;
+impl Rule<2> for Carry {
+    const NAME: &'static str = "carry";
+    #[inline(always)]
+    fn value<V: Num>(&self, [a, b]: [V; 2]) -> V {
+        a.carry(b)
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [a, b]: [V; 2], _: V) -> [V; 2] {
+        [b, a]
+    }
+}
+
 /// `y = |x|`, with slope 0 at 0.
 #[derive(Clone, Copy)]
 pub struct Abs;

@@ -3,7 +3,7 @@
 use crate::context::unrecorded;
 use crate::kernels::{self, Error};
 use crate::num::Float;
-use crate::op::chain;
+use crate::op::{carry, chain};
 use crate::ops::linear::linear;
 use crate::ops::reduce::{Axes, Sum};
 use crate::{Array, Op, Operand, Shape, Tensor};
@@ -38,7 +38,7 @@ impl<T: Float> Op<T> for LogSumExp {
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let dx = dx[0].as_ref().expect("at least one tangent");
-        linear(Sum(self.0.clone()), &chain(dx, &LogSumExp::softmax(&x[0], y)))
+        linear(Sum(self.0.clone()), &carry(dx, &LogSumExp::softmax(&x[0], y)))
     }
 }
 

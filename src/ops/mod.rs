@@ -2,7 +2,7 @@
 
 pub mod elementwise;
 mod index;
-mod linear;
+pub(crate) mod linear;
 mod loss;
 mod matmul;
 mod operators;

@@ -3,7 +3,7 @@
 use super::linear::{Linear, linear};
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
-use crate::op::chain;
+use crate::op::{carry, chain};
 use crate::{Array, Op, Tensor};
 
 /// `y = Σ x` over axes that keep length 1.
@@ -41,7 +41,7 @@ impl<T: Float> Op<T> for Max {
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let dx = dx[0].as_ref().expect("at least one tangent");
-        linear(Sum(self.0.clone()), &chain(dx, &self.shares(&x[0], y)))
+        linear(Sum(self.0.clone()), &carry(dx, &self.shares(&x[0], y)))
     }
 }
 

@@ -7,7 +7,7 @@ mod selection;
 
 use crate::compare::weights;
 use femtograd::num::Num;
-use femtograd::ops::elementwise::{Chain, Eq, Le, Lt};
+use femtograd::ops::elementwise::{Carry, Chain, Eq, Le, Lt};
 use femtograd::random::Rng;
 use femtograd::{
     Array, Error, Float, Op, Rule, Tensor, concat, gradients, gradients_with, no_grad, stack, tangent, where_,
@@ -199,6 +199,7 @@ pub fn elementwise<T: Float>() -> Vec<Elementwise<T>> {
         op("divide by a number", [ANY], |[x]| x / T::of(1.5), |[x]| x / 1.5),
         op("neg", [ANY], |[x]| -x, |[x]| -x),
         op("chain", [ANY, ANY], |[a, b]| Chain.on([a, b]), |[a, b]| a * b),
+        op("carry", [ANY, ANY], |[a, b]| Carry.on([a, b]), |[a, b]| a * b),
         op("abs", [NONZERO], |[x]| x.abs(), |[x]| x.abs()),
         op("exp", [ANY], |[x]| x.exp(), |[x]| x.exp()),
         op("ln", [POSITIVE], |[x]| x.ln(), |[x]| x.ln()),

@@ -1,0 +1,147 @@
+//! Memory for time: a function that is run again on the way back.
+
+use super::graph::{pulled, pushed};
+use super::tree::{Tree, tensors};
+use crate::context::recorded;
+use crate::kernels::Error;
+use crate::num::Float;
+use crate::tensor::Parents;
+use crate::{Array, Op, Tensor, census};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// `f`, keeping its argument and its result alone: what it computes in between is let go and computed again when a
+/// derivative needs it (Griewank & Walther, *Algorithm 799: revolve*, 2000; Chen et al., *Training deep nets with
+/// sublinear memory cost*, 2016).
+///
+/// In a chain of `n` layers cut into `√n` functions so treated, about `2√n` results are alive at a time instead of `n`,
+/// for the price of one more forward pass. Gradients are the same, bit for bit, those of tensors that `f` holds
+/// (weights it has captured) included.
+///
+/// `f` must compute the same each time. A random generator it captures is copied before it is used
+/// (`let mut rng = rng.clone();`), which replays its numbers.
+///
+/// ```
+/// use femtograd::{Tensor, checkpoint};
+/// let w = Tensor::new(0.5);
+/// let layers = { let w = w.clone(); move |x: &Tensor<f64>| (0..10).fold(x.clone(), |x, _| (x * &w).tanh()) };
+/// let x = Tensor::new([1.0, 2.0]);
+/// let y = checkpoint(layers)(&x);
+/// assert_eq!(y.op().unwrap().name(), "checkpoint"); // one node instead of 20
+/// y.sum().backward();
+/// assert!(w.grad().is_some() && x.grad().is_some());
+/// ```
+///
+/// # Panics
+/// A derivative panics if `f` does not give the same result again.
+pub fn checkpoint<T: Float, X: Tree<T> + Clone + Send + Sync + 'static>(
+    f: impl Fn(&X) -> Tensor<T> + Send + Sync + 'static,
+) -> impl Fn(&X) -> Tensor<T> {
+    let f = Arc::new(f);
+    move |x| {
+        let start = census::upcoming();
+        let y = f(x);
+        if !y.wants_grad() || y.id() < start || y.op().is_none() {
+            return y;
+        }
+        let arguments: HashSet<u64> = tensors(x).into_iter().map(Tensor::id).collect();
+        let reached = reached(&y, start);
+        // An argument that no gradient reaches is a constant here, so that none is expected.
+        let argument = |x: &Tensor<T>| match reached.iter().any(|r| r.id() == x.id()) {
+            true => x.clone(),
+            false => Tensor::node(x.data().clone(), None, false, x.location()),
+        };
+        let mut parents: Parents<T> = tensors(x).into_iter().map(argument).collect();
+        let count = parents.len();
+        parents.extend(reached.into_iter().filter(|x| !arguments.contains(&x.id())));
+        let (f, template) = (f.clone(), x.clone());
+        let again = move |xs: &[Tensor<T>]| f(&template.rebuild(template.with(&mut xs.iter().cloned())));
+        let op = Checkpoint { f: again, arguments: count };
+        Tensor::node(y.data().clone(), Some((Box::new(op), parents)), true, y.location())
+    }
+}
+
+/// The tensors older than `floor` that want a gradient and had a part in `y`: where its own part of the graph ends.
+fn reached<T: Float>(y: &Tensor<T>, floor: u64) -> Vec<Tensor<T>> {
+    let (mut ends, mut seen, mut waiting) = (vec![], HashSet::new(), vec![y]);
+    while let Some(t) = waiting.pop() {
+        if !t.wants_grad() || !seen.insert(t.id()) {
+            continue;
+        }
+        if t.id() < floor {
+            ends.push(t.clone());
+        } else {
+            waiting.extend(t.parents());
+        }
+    }
+    ends
+}
+
+/// `y = f(x…)`. Its parents are the arguments, and behind them what `f` holds.
+struct Checkpoint<F> {
+    f: F,
+    arguments: usize,
+}
+
+impl<F> Checkpoint<F> {
+    /// `y` once more, recorded, and the first id of what was recorded.
+    fn again<T: Float>(&self, x: &[Tensor<T>], y: &Tensor<T>) -> (Tensor<T>, u64)
+    where
+        F: Fn(&[Tensor<T>]) -> Tensor<T>,
+    {
+        let start = census::upcoming();
+        let again = recorded(|| (self.f)(&x[..self.arguments]));
+        let same = |a: T, b: T| a == b || a != a && b != b;
+        let equal = again.shape() == y.shape()
+            && again.data().to_vec().into_iter().zip(y.data().to_vec()).all(|(a, b)| same(a, b));
+        if !equal {
+            let why = format!(
+                "run again for the derivative, the function gave another result than at {}: it must compute the same \
+                 each time. Random numbers repeat if the generator is copied inside: `let mut rng = rng.clone();`",
+                y.location()
+            );
+            Tensor::refuse("checkpoint", &why, &[y, &again])
+        }
+        (again, start)
+    }
+}
+
+impl<T: Float, F: Fn(&[Tensor<T>]) -> Tensor<T> + Send + Sync + 'static> Op<T> for Checkpoint<F> {
+    fn name(&self) -> &'static str {
+        "checkpoint"
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        Ok((self.f)(&x[..self.arguments]).data().clone())
+    }
+    fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
+        let (again, start) = self.again(x, y);
+        pulled(&[(&again, g)], &[&x[i]], start).remove(0)
+    }
+    fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
+        let (again, start) = self.again(x, y);
+        let along: Vec<_> = x.iter().zip(dx).filter_map(|(x, dx)| Some((x, dx.as_ref()?))).collect();
+        pushed(&[&again], &along, start).remove(0)
+    }
+    fn is_exact(&self) -> bool {
+        false // `f` may hold some of what it depends on
+    }
+    /// The pass that would have come this way, over what is recorded again: it goes on with the sums that are there, so
+    /// that everything is added up in the same order, and ends where `f` began.
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        let (again, start) = self.again(x, y);
+        let so_far = x.iter().zip(&mut *sums).filter_map(|(x, sum)| Some((x, sum.take()?)));
+        let mut found = vec![];
+        Tensor::pullback(
+            so_far.chain([(&again, g.clone())]),
+            start,
+            |op, x, y, g, sums| op.pull(x, y, g, sums),
+            |x, g, _| found.push((x.id(), g)),
+        );
+        for (id, g) in found {
+            // An argument given twice has one sum.
+            if let Some(i) = x.iter().position(|x| x.id() == id) {
+                sums[i] = Some(g);
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Derivatives of recorded results.
+
+use crate::context::on_behalf_of;
+use crate::num::Float;
+use crate::op::pull_recorded;
+use crate::{Array, Op, Tensor};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Add;
+
+/// The gradient of `y` with respect to each of `xs`, recorded: tensors in the shapes of `xs`, which can be
+/// differentiated again. Zeros for an `x` that `y` was not computed from. Leaves the tensors' own [`grad`](Tensor::grad)
+/// alone.
+///
+/// ```
+/// use femtograd::{Tensor, gradients};
+/// let x = Tensor::new(2.0);
+/// let y = x.powi(3);
+/// let dy = gradients(&y, &[&x]).remove(0); // 3x²
+/// let ddy = gradients(&dy, &[&x]).remove(0); // 6x
+/// let dddy = gradients(&ddy, &[&x]).remove(0); // 6
+/// assert_eq!((dy.item(), ddy.item(), dddy.item()), (12.0, 12.0, 6.0));
+/// ```
+///
+/// # Panics
+/// If `y` is not one number, or one of `xs` is a constant, of which nothing is recorded.
+#[track_caller]
+pub fn gradients<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>]) -> Vec<Tensor<T>> {
+    gradients_with(y, xs, &Tensor::constant(y.one("gradients")))
+}
+
+/// The gradient of `Σ cotangent·y` with respect to each of `xs`, recorded: [`gradients`] of a `y` of any shape.
+///
+/// ```
+/// use femtograd::{Tensor, gradients_with};
+/// let x = Tensor::new([1.0, 2.0]);
+/// let y = &x * &x;
+/// let g = gradients_with(&y, &[&x], &Tensor::constant([1.0, 10.0])).remove(0);
+/// assert_eq!(g.to_string(), "[2, 40]");
+/// ```
+///
+/// # Panics
+/// If the cotangent has another shape than `y`, or one of `xs` is a constant, of which nothing is recorded.
+#[track_caller]
+pub fn gradients_with<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>], cotangent: &Tensor<T>) -> Vec<Tensor<T>> {
+    fits("gradients_with", "cotangent", y, cotangent);
+    xs.iter().for_each(|x| recorded("gradients", x));
+    pulled(&[(y, cotangent)], xs, oldest(xs))
+}
+
+/// Panics if the cotangent or tangent of `x` has another shape.
+#[track_caller]
+pub(crate) fn fits<T: Float>(op: &'static str, what: &str, x: &Tensor<T>, d: &Tensor<T>) {
+    if x.shape() != d.shape() {
+        Tensor::refuse(
+            op,
+            &format!("a {what} has the shape of its tensor, {:?}: this one has {:?}", x.shape(), d.shape()),
+            &[x, d],
+        )
+    }
+}
+
+/// Panics for an `x` that leaves no trace in what is computed from it: zero would be a wrong answer.
+#[track_caller]
+fn recorded<T: Float>(op: &'static str, x: &Tensor<T>) {
+    if !x.wants_grad() {
+        let why = format!(
+            "by a constant (made at {}), of which nothing is recorded. Tensor::new makes one to differentiate by",
+            x.location()
+        );
+        Tensor::refuse(op, &why, &[x])
+    }
+}
+
+/// For each of `xs`, the gradient of `Σ cotangent·y` over all results, recorded; through nothing older than `floor`.
+pub(crate) fn pulled<T: Float>(
+    seeds: &[(&Tensor<T>, &Tensor<T>)],
+    xs: &[&Tensor<T>],
+    floor: u64,
+) -> Vec<Tensor<T>> {
+    let found = pull(seeds.iter().map(|(y, g)| (*y, (*g).clone())), xs, floor, pull_recorded);
+    found.into_iter().zip(xs).map(|(g, x)| g.unwrap_or_else(|| zeros(x))).collect()
+}
+
+/// The same, not recorded: by each op's fastest way.
+pub(crate) fn pulled_bare<T: Float>(
+    seeds: &[(&Tensor<T>, &Tensor<T>)],
+    xs: &[&Tensor<T>],
+    floor: u64,
+) -> Vec<Tensor<T>> {
+    let seeds = seeds.iter().map(|(y, g)| (*y, g.data().clone()));
+    let found = pull(seeds, xs, floor, |op, x, y, g, sums| op.pull(x, y, g, sums));
+    let constant = |(g, x): (Option<Array<T>>, &&Tensor<T>)| match g {
+        Some(g) => Tensor::node(g, None, false, x.location()),
+        None => zeros(x),
+    };
+    found.into_iter().zip(xs).map(constant).collect()
+}
+
+/// What a pass from the seeds brings to each of `xs`.
+fn pull<'a, T: Float, G: Add<Output = G> + Clone>(
+    seeds: impl Iterator<Item = (&'a Tensor<T>, G)>,
+    xs: &[&'a Tensor<T>],
+    floor: u64,
+    step: impl FnMut(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, &G, &mut [Option<G>]),
+) -> Vec<Option<G>> {
+    let mut found: HashMap<u64, Option<G>> = xs.iter().map(|x| (x.id(), None)).collect();
+    Tensor::pullback(seeds.filter(|(y, _)| y.wants_grad()), floor, step, |t, g, _| {
+        if let Some(found) = found.get_mut(&t.id()) {
+            *found = Some(g);
+        }
+    });
+    xs.iter().map(|x| found[&x.id()].clone()).collect()
+}
+
+/// The least id: what is older was not computed from any of these.
+pub(crate) fn oldest<T: Float>(xs: &[&Tensor<T>]) -> u64 {
+    xs.iter().map(|x| x.id()).min().unwrap_or(0)
+}
+
+pub(crate) fn zeros<T: Float>(x: &Tensor<T>) -> Tensor<T> {
+    Tensor::constant(Array::full(x.shape(), T::ZERO))
+}
+
+/// The Jacobian-vector product `Σₖ ∂y/∂xₖ·tangentₖ`, recorded: how `y` changes when each `x` moves along its tangent.
+/// Forward mode: one walk over the recorded graph, from the oldest node to the newest. The tangent of an intermediate
+/// result is a movement on top of the one it is carried along in.
+///
+/// ```
+/// use femtograd::{Tensor, tangent};
+/// let x = Tensor::new([3.0, 4.0]);
+/// let norm = (&x * &x).sum().sqrt();
+/// let along = Tensor::constant([1.0, 0.5]);
+/// assert_eq!(tangent(&norm, &[(&x, &along)]).item(), 1.0); // (3 + 4·½) / 5
+/// ```
+///
+/// # Panics
+/// If a tangent has another shape than its tensor, or the tensor is a constant, of which nothing is recorded.
+#[track_caller]
+pub fn tangent<T: Float>(y: &Tensor<T>, along: &[(&Tensor<T>, &Tensor<T>)]) -> Tensor<T> {
+    for (x, dx) in along {
+        fits("tangent", "tangent", x, dx);
+        recorded("tangent", x);
+    }
+    let xs: Vec<_> = along.iter().map(|(x, _)| *x).collect();
+    pushed(&[y], along, oldest(&xs)).remove(0)
+}
+
+/// The tangents of several results; through nothing older than `floor`.
+pub(crate) fn pushed<T: Float>(
+    ys: &[&Tensor<T>],
+    along: &[(&Tensor<T>, &Tensor<T>)],
+    floor: u64,
+) -> Vec<Tensor<T>> {
+    let mut tangents: HashMap<u64, Tensor<T>> = HashMap::new();
+    for (x, dx) in along {
+        move_along(&mut tangents, x.id(), (*dx).clone());
+    }
+    // The nodes by age: ids grow with creation, so every parent comes before its children.
+    let mut nodes = BTreeMap::new();
+    let mut waiting = ys.to_vec();
+    while let Some(t) = waiting.pop() {
+        if t.id() >= floor && nodes.insert(t.id(), t).is_none() {
+            waiting.extend(t.parents());
+        }
+    }
+    for (id, t) in nodes {
+        let Some(op) = t.op() else { continue };
+        let dx: Vec<_> = t.parents().iter().map(|x| tangents.get(&x.id()).cloned()).collect();
+        if dx.iter().any(Option::is_some) {
+            let dy = on_behalf_of(t.location(), op.name(), || op.jvp(t.parents(), t, &dx));
+            move_along(&mut tangents, id, dy);
+        }
+    }
+    ys.iter().map(|y| tangents.get(&y.id()).cloned().unwrap_or_else(|| zeros(y))).collect()
+}
+
+/// Adds to the tangent of a node.
+fn move_along<T: Float>(tangents: &mut HashMap<u64, Tensor<T>>, id: u64, dx: Tensor<T>) {
+    let sum = match tangents.remove(&id) {
+        Some(sum) => sum + dx,
+        None => dx,
+    };
+    tangents.insert(id, sum);
+}
