@@ -21,7 +21,7 @@ const BERNOULLI: [f64; 12] = [
 
 /// `ψ⁽ⁿ⁾(x)`, the derivative number `n + 1` of `ln Γ(x)`: the digamma function for `n = 0`.
 ///
-/// Error ≤ `(4 + n)·ε` of `|ψ⁽ⁿ⁾(x)|` for positive `x` and `n > 0`, and of `1 + |ψ(x)|` for `n = 0`, of which 1.46… is a
+/// Error ≤ `(4 + 1.5·n)·ε` of `|ψ⁽ⁿ⁾(x)|` for positive `x` and `n > 0`, and of `1 + |ψ(x)|` for `n = 0`, of which 1.46… is a
 /// root; for negative `x`, of `|ψ⁽ⁿ⁾(x)| + |ψ⁽ⁿ⁾(1 − x)|`, which cancel near a root. (`ε` is the distance from 1 to the
 /// next number.) At 0 and the negative whole numbers, where there are poles: `+∞` for odd `n`; for even `n`, `−∞` at 0,
 /// `+∞` at −0 and NaN elsewhere, where the two sides differ. Takes time in proportion to `(n + 12)·n`.
