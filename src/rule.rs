@@ -56,6 +56,16 @@ pub trait Rule<const N: usize>: Copy + Send + Sync + 'static {
         self.value(Dual::arguments(x)).1
     }
 
+    /// `Σᵢ ∂y/∂xᵢ·dxᵢ`: how `y` moves when its arguments do; one without a `dx` does not. At least one does.
+    ///
+    /// This is the chain rule. Only a rule that chooses among its arguments overrides it: the `dx` of one that is not
+    /// chosen may be NaN, and does not matter.
+    #[inline(always)]
+    fn tangent<V: Num>(&self, x: [V; N], y: V, dx: [Option<V>; N]) -> V {
+        let terms = dx.into_iter().zip(self.slopes(x, y)).filter_map(|(dx, slope)| Some(dx?.chain(slope)));
+        terms.reduce(|a, b| a + b).expect("at least one tangent")
+    }
+
     /// The formula of the value and of every slope, as text or LaTeX.
     ///
     /// ```
@@ -142,10 +152,9 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
 
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let scratch = Scratch::new();
-        let slopes = self.0.slopes(from_fn(|k| scratch.number(&x[k])), scratch.number(y));
-        let terms =
-            dx.iter().zip(slopes).filter_map(|(dx, slope)| Some(scratch.number(dx.as_ref()?).chain(slope)));
-        let dy = terms.reduce(|a, b| a + b).expect("at least one tangent");
+        let numbers = from_fn(|i| scratch.number(&x[i]));
+        let moves = from_fn(|i| dx[i].as_ref().map(|dx| scratch.number(dx)));
+        let dy = self.0.tangent(numbers, scratch.number(y), moves);
         scratch.tensor(dy).broadcast_to(y.shape())
     }
 

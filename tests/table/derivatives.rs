@@ -178,8 +178,12 @@ fn f32_agrees_with_f64() {
 #[cfg_attr(miri, ignore)]
 fn all_ways_agree_on_special_numbers() {
     const SPECIAL: [f64; 8] = [f64::NEG_INFINITY, -1.0, -0.0, 0.0, 0.5, 1.0, f64::INFINITY, f64::NAN];
-    let same = |a: &Array<f64>, b: &Array<f64>| {
-        a.to_vec().into_iter().zip(b.to_vec()).position(|(a, b)| a != b && !(a.is_nan() && b.is_nan()))
+    // Forwards, ops that choose do so rather than multiply by 0: what is not chosen may then be NaN one way only.
+    let differ = |a: &Array<f64>, b: &Array<f64>, chooses: bool| {
+        let differ = |(a, b): (f64, f64)| {
+            a != b && !(a.is_nan() && b.is_nan()) && !(chooses && (a.is_nan() || b.is_nan()))
+        };
+        a.to_vec().into_iter().zip(b.to_vec()).position(differ)
     };
     let mut failures = vec![];
     for op in elementwise::<f64>() {
@@ -187,6 +191,7 @@ fn all_ways_agree_on_special_numbers() {
         let n = op.values.len() as u32;
         let shape = [SPECIAL.len().pow(n)];
         let case = op.on_all(&shape);
+        let chooses = ["where", "chain"].iter().any(|name| case.name.starts_with(name));
         let argument = |i| Array::from_fn(&shape, |k| SPECIAL[k / SPECIAL.len().pow(i) % SPECIAL.len()]);
         for w in [1.0, -2.0, 0.0, f64::INFINITY, f64::NAN] {
             let x: Vec<_> = (0..n).map(|i| Tensor::new(argument(i))).collect();
@@ -196,7 +201,7 @@ fn all_ways_agree_on_special_numbers() {
             for ((x_i, fused), recorded) in x.iter().zip(&fused).zip(&recorded) {
                 let forward = tangent(&y, &[(x_i, &Tensor::constant(&w))]);
                 for (way, other) in [("recorded", recorded), ("forward", &forward)] {
-                    if let Some(k) = same(fused, other.data()) {
+                    if let Some(k) = differ(fused, other.data(), chooses && way == "forward") {
                         let at: Vec<_> = x.iter().map(|x| x.data().at(&[k])).collect();
                         let (a, b, w) = (fused.at(&[k]), other.data().at(&[k]), w.at(&[k]));
                         failures.push(format!(

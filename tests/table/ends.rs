@@ -10,7 +10,7 @@ const NAN: f64 = f64::NAN;
 /// The same number, to rounding; NaN is NaN.
 fn same<T: Float>(a: T, want: f64) -> bool {
     let (a, near) = (a.to_f64(), 8.0 * T::EPSILON.to_f64());
-    a == want || (a.is_nan() && want.is_nan()) || (a - want).abs() <= near * want.abs().max(0.1)
+    a == want || (a.is_nan() && want.is_nan()) || (a - want).abs() <= near * want.abs()
 }
 
 type Unary<T> = fn(&Tensor<T>) -> Tensor<T>;
@@ -53,7 +53,7 @@ fn unary<T: Float>() -> Rows<T> {
             vec![
                 (-INF, [-1.0, 0.0, 0.0]),
                 (0.0, [0.0, 1.0, 1.0]),
-                (1e-12, [1e-12, 1.0, 1.0]),
+                (1e-12, [1e-12 + 5e-25, 1.0 + 1e-12, 1.0 + 1e-12]),
                 (INF, [INF, INF, INF]),
             ],
         ),
@@ -66,7 +66,7 @@ fn unary<T: Float>() -> Rows<T> {
             vec![
                 (-1.0, [-INF, INF, -INF]),
                 (0.0, [0.0, 1.0, -1.0]),
-                (1e-12, [1e-12, 1.0, -1.0]),
+                (1e-12, [1e-12 - 5e-25, 1.0 - 1e-12, 2e-12 - 1.0]),
                 (INF, [INF, 0.0, 0.0]),
             ],
         ),
@@ -120,7 +120,7 @@ fn unary<T: Float>() -> Rows<T> {
             |x| x.atan(),
             vec![
                 (0.0, [0.0, 1.0, 0.0]),
-                (-1e30, [-FRAC_PI_2, 0.0, 0.0]),
+                (-1e200, [-FRAC_PI_2, 0.0, 0.0]),
                 (INF, [FRAC_PI_2, 0.0, 0.0]),
                 (-INF, [-FRAC_PI_2, 0.0, 0.0]),
             ],
@@ -316,7 +316,7 @@ fn functions_of_two_arguments() {
                 ([0.0, 0.0], 0.0, [0.0, 0.0], FLAT),
                 ([0.0, -1.0], PI, [-1.0, 0.0], [0.0, -1.0, 0.0]),
                 ([3e200, 4e200], 0.75f64.atan(), [1.6e-201, -1.2e-201], FLAT),
-                ([3e-200, 4e-200], 0.75f64.atan(), [1.6e199, -1.2e199], [-INF, -INF, INF]),
+                ([3e-150, 4e-150], 0.75f64.atan(), [1.6e149, -1.2e149], [-3.84e298, -1.12e298, 3.84e298]),
                 ([1.0, INF], 0.0, [0.0, 0.0], FLAT),
                 ([-INF, 1.0], -FRAC_PI_2, [0.0, 0.0], FLAT),
                 ([INF, INF], FRAC_PI_4, [0.0, 0.0], FLAT),
@@ -328,7 +328,7 @@ fn functions_of_two_arguments() {
             &[
                 ([0.0, 0.0], 0.0, [0.0, 0.0], FLAT),
                 ([0.0, -2.0], 2.0, [0.0, -1.0], [0.5, 0.0, 0.0]),
-                ([3e300, -4e300], 5e300, [0.6, -0.8], FLAT),
+                ([3e300, -4e300], 5e300, [0.6, -0.8], [1.28e-301, 0.96e-301, 0.72e-301]),
                 ([3e-300, -4e-300], 5e-300, [0.6, -0.8], [1.28e299, 0.96e299, 0.72e299]),
                 ([-INF, 1.0], INF, [-1.0, 0.0], FLAT),
                 ([-INF, INF], INF, [-1.0, 1.0], FLAT),

@@ -110,6 +110,14 @@ impl Rule<2> for Chain {
     fn slopes<V: Num>(&self, [a, b]: [V; 2], _: V) -> [V; 2] {
         [b, a]
     }
+    #[inline(always)]
+    fn tangent<V: Num>(&self, [a, b]: [V; 2], _: V, [da, db]: [Option<V>; 2]) -> V {
+        // The zero that wins is a's: over a slope that moves in an unknown way (NaN), too.
+        match (da.map(|da| da.chain(b)), db.map(|db| a.chain(db))) {
+            (Some(by_a), Some(by_b)) => by_a + by_b,
+            (by_a, by_b) => by_a.or(by_b).expect("at least one tangent"),
+        }
+    }
 }
 
 /// `y = |x|`, with slope 0 at 0.
@@ -352,6 +360,11 @@ impl Rule<3> for Where {
     fn slopes<V: Num>(&self, [a, _, _]: [V; 3], _: V) -> [V; 3] {
         let (zero, one, no) = (V::lit(0.0), V::lit(1.0), a.eq(V::lit(0.0)));
         [zero, V::select(no, zero, one), V::select(no, one, zero)]
+    }
+    #[inline(always)]
+    fn tangent<V: Num>(&self, [a, _, _]: [V; 3], _: V, [_, db, dc]: [Option<V>; 3]) -> V {
+        let zero = V::lit(0.0);
+        V::select(a.eq(zero), dc.unwrap_or(zero), db.unwrap_or(zero))
     }
 }
 
