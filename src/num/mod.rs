@@ -166,6 +166,12 @@ pub trait Primitive<const N: usize>: Rule<N> {
     fn number(&self, x: [f64; N]) -> f64;
 
     /// The rule's own numbers, which its formula shows before the arguments.
+    ///
+    /// ```
+    /// use femtograd::{Rule, num::Style, ops::elementwise::Polygamma};
+    /// let formula = Polygamma(1).formula(Style::Text);
+    /// assert_eq!(formula.to_string(), "y = polygamma(1, x), ∂x = polygamma(2, x)");
+    /// ```
     fn parameters(&self) -> Vec<f64> {
         vec![]
     }
