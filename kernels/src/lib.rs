@@ -5,7 +5,7 @@
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
 //! - [`matmul`]; [`concat()`], [`gather_rows`] and their reverses.
 //! - [`simd`]: one loop compiled for AVX-512, AVX2 and everything else, chosen at run time; [`math`]: elementary functions
-//!   for such loops; [`Buffer`]: memory that is used again.
+//!   for such loops; [`special`]: functions for one number at a time; [`Buffer`]: memory that is used again.
 //!
 //! ```
 //! use femtograd_kernels::{Array, matmul, sum};
@@ -28,6 +28,7 @@ pub mod math;
 mod matmul;
 mod reduce;
 pub mod simd;
+pub mod special;
 mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count};

@@ -34,6 +34,12 @@ pub trait Num:
     fn lit(v: f64) -> Self;
     /// `rule` at `x`.
     fn apply<R: Rule<N>, const N: usize>(rule: R, x: [Self; N]) -> Self;
+    /// `rule` at `x`, its value computed by [`Primitive::number`]. Only numbers that [apply](Num::apply) a rule by
+    /// running its value need to override this.
+    #[inline(always)]
+    fn primitive<R: Primitive<N>, const N: usize>(rule: R, x: [Self; N]) -> Self {
+        Self::apply(rule, x)
+    }
     /// `self < other`; false if either is NaN.
     fn lt(self, other: Self) -> Self::Mask;
     /// `self ≤ other`; false if either is NaN.
@@ -76,6 +82,11 @@ pub trait Num:
     #[inline(always)]
     fn exp(self) -> Self {
         Self::apply(rules::Exp, [self])
+    }
+    /// `eˣ − 1`, accurate near 0
+    #[inline(always)]
+    fn exp_m1(self) -> Self {
+        Self::apply(rules::ExpM1, [self])
     }
     /// `ln x`
     #[inline(always)]
@@ -129,6 +140,52 @@ pub trait Num:
     }
 }
 
+/// A rule whose value is no formula of others but a function of plain numbers. Its `value` is
+/// `V::primitive(*self, x)`; its slopes are formulas, like any rule's.
+///
+/// ```
+/// use femtograd::{Rule, Tensor, num::{Num, Primitive}};
+///
+/// /// `y = ∛x`
+/// #[derive(Clone, Copy)]
+/// struct Cbrt;
+/// impl Rule<1> for Cbrt {
+///     const NAME: &'static str = "cbrt";
+///     #[inline(always)]
+///     fn value<V: Num>(&self, x: [V; 1]) -> V {
+///         V::primitive(*self, x)
+///     }
+///     #[inline(always)]
+///     fn slopes<V: Num>(&self, _: [V; 1], y: V) -> [V; 1] {
+///         [V::lit(1.0 / 3.0) / (y * y)]
+///     }
+/// }
+/// impl Primitive<1> for Cbrt {
+///     fn number(&self, [x]: [f64; 1]) -> f64 {
+///         x.cbrt()
+///     }
+/// }
+///
+/// let x = Tensor::new(8.0);
+/// Cbrt.on([&x]).backward();
+/// assert!((x.grad().unwrap().item() - 1.0 / 12.0).abs() < 1e-15);
+/// ```
+pub trait Primitive<const N: usize>: Rule<N> {
+    /// The value. For `f32` it is computed in `f64` and rounded.
+    fn number(&self, x: [f64; N]) -> f64;
+
+    /// The rule's own numbers, which its formula shows before the arguments.
+    ///
+    /// ```
+    /// use femtograd::{Rule, num::Style, ops::elementwise::Polygamma};
+    /// let formula = Polygamma(1).formula(Style::Text);
+    /// assert_eq!(formula.to_string(), "y = polygamma(1, x), ∂x = polygamma(2, x)");
+    /// ```
+    fn parameters(&self) -> Vec<f64> {
+        vec![]
+    }
+}
+
 /// The numbers a tensor is made of: `f32` and `f64`.
 pub trait Float: kernels::Float + Num<Mask = bool> {}
 impl Float for f32 {}
@@ -145,6 +202,10 @@ macro_rules! float {
             #[inline(always)]
             fn apply<R: Rule<N>, const N: usize>(rule: R, x: [$T; N]) -> $T {
                 rule.value(x)
+            }
+            #[inline(always)]
+            fn primitive<R: Primitive<N>, const N: usize>(rule: R, x: [$T; N]) -> $T {
+                rule.number(x.map(f64::from)) as $T
             }
             #[inline(always)]
             fn lt(self, other: $T) -> bool {
@@ -179,7 +240,7 @@ macro_rules! float {
             fn powi(self, n: i32) -> $T {
                 kernels::Float::powi(self, n)
             }
-            float!(@unary $T abs exp ln ln_1p sqrt sin cos tanh sigmoid erf);
+            float!(@unary $T abs exp exp_m1 ln ln_1p sqrt sin cos tanh sigmoid erf);
         }
     };
     (@unary $T:ident $($f:ident)*) => { $(

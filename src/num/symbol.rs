@@ -1,6 +1,6 @@
 //! Symbols: a rule run on them prints itself.
 
-use super::Num;
+use super::{Num, Primitive};
 use crate::Rule;
 use std::cell::RefCell;
 use std::fmt;
@@ -173,6 +173,22 @@ impl Num for Symbol<'_> {
     fn apply<R: Rule<N>, const N: usize>(rule: R, x: [Self; N]) -> Self {
         rule.value(x)
     }
+    fn primitive<R: Primitive<N>, const N: usize>(rule: R, x: [Self; N]) -> Self {
+        Symbol::write(
+            &x,
+            || rule.number(x.map(Symbol::lit_of)),
+            || {
+                let list = rule.parameters().into_iter().map(Symbol::Lit).chain(x);
+                let (texts, latex): (Vec<_>, Vec<_>) =
+                    list.map(|x| x.part().at(CHOICE)).map(|[text, latex]| (text, latex)).unzip();
+                Part {
+                    text: format!("{}({})", R::NAME, texts.join(", ")),
+                    latex: format!(r"\operatorname{{{}}}\left({}\right)", R::NAME, latex.join(", ")),
+                    binds: ATOM,
+                }
+            },
+        )
+    }
     fn lt(self, other: Self) -> Self {
         self.infix(other, ["<", "<"], CHOICE, SUM, (self.lit_of() < other.lit_of()) as u8 as f64)
     }
@@ -245,7 +261,7 @@ impl Num for Symbol<'_> {
             _ => self.pow(Symbol::Lit(n as f64)),
         }
     }
-    calls!(exp r"\exp", ln r"\ln", ln_1p r"\operatorname{ln1p}", sin r"\sin", cos r"\cos", tanh r"\tanh",
+    calls!(exp r"\exp", exp_m1 r"\operatorname{expm1}", ln r"\ln", ln_1p r"\operatorname{ln1p}", sin r"\sin", cos r"\cos", tanh r"\tanh",
         sigmoid r"\sigma", erf r"\operatorname{erf}");
 }
 

@@ -3,7 +3,8 @@
 //! [`cases`] lists the ops with inputs on which their derivatives exist. Each case is checked as a whole
 //! ([`derivatives`]: reverse mode, forward mode and differences of first and second order against each other), node by
 //! node ([`node`]: each op that occurs in its graph or in those of its derivatives), and under every kind of shape and
-//! memory layout ([`shapes`]). [`coverage`] makes sure that no op is missing, [`mutants`] that a wrong one is found.
+//! memory layout ([`shapes`]), and the elementwise ops at the ends of their
+//! domains ([`ends`]). [`coverage`] makes sure that no op is missing, [`mutants`] that a wrong one is found.
 //!
 //! Cotangents and directions are random and unequal, so that errors cannot cancel; the seeds are fixed.
 
@@ -11,6 +12,7 @@ mod cases;
 mod compare;
 mod coverage;
 mod derivatives;
+mod ends;
 mod mutants;
 mod node;
 mod shapes;

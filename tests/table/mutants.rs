@@ -71,8 +71,20 @@ impl Op<f64> for Mutant {
 }
 
 /// The arguments whose slope is 0 by definition: a thousandth more of nothing is nothing.
-const NO_SLOPE: [(&str, usize); 7] =
-    [("eq", 0), ("eq", 1), ("le", 0), ("le", 1), ("lt", 0), ("lt", 1), ("where", 0)];
+const NO_SLOPE: [(&str, usize); 12] = [
+    ("ceil", 0),
+    ("eq", 0),
+    ("eq", 1),
+    ("floor", 0),
+    ("le", 0),
+    ("le", 1),
+    ("lt", 0),
+    ("lt", 1),
+    ("round", 0),
+    ("sign", 0),
+    ("trunc", 0),
+    ("where", 0),
+];
 
 #[test]
 #[cfg_attr(miri, ignore)]

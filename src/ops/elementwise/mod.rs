@@ -4,10 +4,22 @@
 //! Where a function has no derivative, its documentation says which slope is taken there. Functions that are equal
 //! have equal slopes: `relu(x)`, `maximum(x, 0)` and `where(x > 0, x, 0)` all have 0 at 0.
 
+mod activations;
+mod functions;
+
+pub use activations::*;
+pub use functions::*;
+
 use crate::context::{cutting, on_behalf_of};
 use crate::num::{Float, Num};
 use crate::{CutKind, Operand, Place, Rule, Tensor};
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+use std::f64::consts::FRAC_2_SQRT_PI;
+
+/// `x`, but 0 for −0, whose reciprocal would be −∞: at the end of a function's domain, slopes are taken from inside.
+#[inline(always)]
+fn not_negative_zero<V: Num>(x: V) -> V {
+    x + V::lit(0.0)
+}
 
 /// `y = a + b`
 #[derive(Clone, Copy)]
@@ -147,7 +159,7 @@ impl Rule<1> for Exp {
     }
 }
 
-/// `y = ln x`
+/// `y = ln x`, with slope +∞ at 0.
 #[derive(Clone, Copy)]
 pub struct Ln;
 impl Rule<1> for Ln {
@@ -158,7 +170,7 @@ impl Rule<1> for Ln {
     }
     #[inline(always)]
     fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
-        [x.recip()]
+        [not_negative_zero(x).recip()]
     }
 }
 
@@ -188,7 +200,7 @@ impl Rule<1> for Sqrt {
     }
     #[inline(always)]
     fn slopes<V: Num>(&self, _: [V; 1], y: V) -> [V; 1] {
-        [V::lit(0.5) / y]
+        [V::lit(0.5) / not_negative_zero(y)]
     }
 }
 
@@ -267,56 +279,8 @@ impl Rule<1> for Erf {
     }
 }
 
-/// `y = max(x, 0)`, with slope 0 at 0.
-#[derive(Clone, Copy)]
-pub struct Relu;
-impl Rule<1> for Relu {
-    const NAME: &'static str = "relu";
-    #[inline(always)]
-    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
-        V::select(x.le(V::lit(0.0)), V::lit(0.0), x)
-    }
-    #[inline(always)]
-    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
-        [V::select(x.le(V::lit(0.0)), V::lit(0.0), V::lit(1.0))]
-    }
-}
-
-/// `y = ln(1 + eˣ)`, computed as `max(x, 0) + ln(1 + e^−|x|)`, which does not overflow.
-#[derive(Clone, Copy)]
-pub struct Softplus;
-impl Rule<1> for Softplus {
-    const NAME: &'static str = "softplus";
-    #[inline(always)]
-    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
-        V::select(x.le(V::lit(0.0)), V::lit(0.0), x) + (-x.abs()).exp().ln_1p()
-    }
-    #[inline(always)]
-    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
-        [x.sigmoid()]
-    }
-}
-
-/// `y = x · Φ(x) = x · (1 + erf(x/√2)) / 2`, with `Φ` the normal distribution (Hendrycks & Gimpel 2016).
-#[derive(Clone, Copy)]
-pub struct Gelu;
-impl Rule<1> for Gelu {
-    const NAME: &'static str = "gelu";
-    #[inline(always)]
-    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
-        // The strong zero makes 0 of −∞·Φ(−∞).
-        x.chain(V::lit(0.5) + V::lit(0.5) * (x * V::lit(FRAC_1_SQRT_2)).erf())
-    }
-    #[inline(always)]
-    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
-        let normal = V::lit(0.5) + V::lit(0.5) * (x * V::lit(FRAC_1_SQRT_2)).erf();
-        // Φ + x·φ; the strong zero lets the density win over an infinite x.
-        let density = V::lit(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (x * x * V::lit(-0.5)).exp();
-        [normal + x.chain(density)]
-    }
-}
-
-/// `y = aᵇ`. At `a = 0`: the slope in `b` is 0 for `b ≥ 0`, and the slope in `a` is 0 for `b = 0`.
+/// `y = aᵇ`, and 1 for `b = 0`, whatever `a`. The slope in `a` is 0 for `b = 0`. The slope in `b` is 0 at `a = 0` for
+/// `b ≥ 0` and where `y = 0`, and NaN for a negative `a`. So both are 0 at `0⁰`, as those of `x⁰` and `0ˣ` are.
 #[derive(Clone, Copy)]
 pub struct Pow;
 impl Rule<2> for Pow {
@@ -328,7 +292,9 @@ impl Rule<2> for Pow {
     #[inline(always)]
     fn slopes<V: Num>(&self, [a, b]: [V; 2], y: V) -> [V; 2] {
         let (zero, one) = (V::lit(0.0), V::lit(1.0));
-        let by_b = V::select(zero.le(b), V::select(a.eq(zero), zero, y * a.ln()), y * a.ln());
+        // The strong zero makes 0 of y·ln a where y is 0 and a infinite.
+        let product = y.chain(a.ln());
+        let by_b = V::select(zero.le(b), V::select(a.eq(zero), zero, product), product);
         [V::select(b.eq(zero), zero, b * a.pow(b - one)), by_b]
     }
 }
@@ -507,21 +473,6 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn erf(&self) -> Tensor<T> {
         Erf.on([self])
-    }
-    /// `max(x, 0)`, with slope 0 at 0.
-    #[track_caller]
-    pub fn relu(&self) -> Tensor<T> {
-        Relu.on([self])
-    }
-    /// `ln(1 + eˣ)`, without overflow.
-    #[track_caller]
-    pub fn softplus(&self) -> Tensor<T> {
-        Softplus.on([self])
-    }
-    /// `x · Φ(x)`, with `Φ` the normal distribution: the exact form, through `erf`.
-    #[track_caller]
-    pub fn gelu(&self) -> Tensor<T> {
-        Gelu.on([self])
     }
     /// `xⁿ` for a whole number `n`: exactly `x·x·…·x` for `|n| ≤ 64`.
     ///
