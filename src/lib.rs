@@ -121,11 +121,13 @@ pub use femtograd_kernels as kernels;
 
 pub use access::Operand;
 pub use context::{Place, no_grad, recording};
+#[cfg(feature = "linalg")]
+pub use kernels::Triangle;
 pub use kernels::{Array, Error, Shape, set_threads};
 pub use mistake::Mistake;
 pub use num::Float;
 pub use op::Op;
-pub use ops::{Axes, concat, stack, where_};
+pub use ops::{Axes, Padding, concat, einsum, stack, where_};
 pub use rule::{Elementwise, Rule};
 use tensor::Parents;
 
