@@ -26,11 +26,12 @@ pub enum Triangle {
 /// # Errors
 /// If `a` is not square or is singular, if `b` is no matrix with as many rows, or the leading axes do not broadcast.
 pub fn solve<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
-    let factors: Vec<_> = square(a)?.into_iter().map(DMatrix::lu).collect();
+    let systems = Systems::of(a, b)?;
+    let factors: Vec<_> = matrices(a).into_iter().map(DMatrix::lu).collect();
     if let Some(i) = factors.iter().position(|lu| !lu.is_invertible()) {
         return Err(unfit(a, i, "is singular"));
     }
-    each_system(a, b, |i, b| factors[i].solve(b))
+    Ok(systems.solved(b, |i, b| factors[i].solve(b)))
 }
 
 /// `a⁻¹·b` where only one triangle of `a` counts; leading axes broadcast.
@@ -39,17 +40,18 @@ pub fn solve<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
 /// If `a` is not square or has a 0 on its diagonal, if `b` is no matrix with as many rows, or the leading axes do not
 /// broadcast.
 pub fn solve_triangular<T: Float>(a: &Array<T>, b: &Array<T>, triangle: Triangle) -> Result<Array<T>> {
-    let mut matrices = square(a)?;
+    let systems = Systems::of(a, b)?;
+    let mut matrices = matrices(a);
     if matches!(triangle, Triangle::UnitLower | Triangle::UnitUpper) {
         matrices.iter_mut().for_each(|m| m.fill_diagonal(1.0));
     }
     if let Some(i) = matrices.iter().position(|m| m.diagonal().iter().any(|&v| v == 0.0)) {
         return Err(unfit(a, i, "is singular: there is a 0 on its diagonal"));
     }
-    each_system(a, b, |i, b| match triangle {
+    Ok(systems.solved(b, |i, b| match triangle {
         Triangle::Lower | Triangle::UnitLower => matrices[i].solve_lower_triangular(b),
         Triangle::Upper | Triangle::UnitUpper => matrices[i].solve_upper_triangular(b),
-    })
+    }))
 }
 
 /// The lower triangular `l` with `l·lᵀ = (x + xᵀ)/2` and a positive diagonal.
@@ -58,7 +60,8 @@ pub fn solve_triangular<T: Float>(a: &Array<T>, b: &Array<T>, triangle: Triangle
 /// If `x` is not square or its symmetric part is not positive definite.
 pub fn cholesky<T: Float>(x: &Array<T>) -> Result<Array<T>> {
     let mut factors = Vec::new();
-    for (i, m) in square(x)?.into_iter().enumerate() {
+    check_square(x)?;
+    for (i, m) in matrices(x).into_iter().enumerate() {
         let symmetric = (&m + m.transpose()) * 0.5;
         match Cholesky::new(symmetric) {
             Some(factor) => factors.push(factor.l()),
@@ -74,7 +77,8 @@ pub fn cholesky<T: Float>(x: &Array<T>) -> Result<Array<T>> {
 /// If `x` is not square.
 pub fn slogdet<T: Float>(x: &Array<T>) -> Result<Array<T>> {
     let (mut signs, mut logarithms) = (Vec::new(), Vec::new());
-    for m in square(x)? {
+    check_square(x)?;
+    for m in matrices(x) {
         let lu = m.lu();
         let (mut sign, mut logarithm) = (lu.p().determinant::<f64>(), 0.0);
         for &v in lu.lu_internal().diagonal().iter() {
@@ -88,10 +92,9 @@ pub fn slogdet<T: Float>(x: &Array<T>) -> Result<Array<T>> {
     Ok(Array::from_vec([signs, logarithms].concat(), &[&[2], batch].concat()))
 }
 
-/// Each matrix of a batch of square ones.
-fn square<T: Float>(x: &Array<T>) -> Result<Vec<DMatrix<f64>>> {
+fn check_square<T: Float>(x: &Array<T>) -> Result<()> {
     match x.shape() {
-        [.., m, n] if m == n => Ok(matrices(x)),
+        [.., m, n] if m == n => Ok(()),
         shape => Err(Error(format!("shape {shape:?}: the last two axes must be those of a square matrix"))),
     }
 }
@@ -111,36 +114,50 @@ fn array<T: Float>(matrices: &[DMatrix<f64>], shape: &[usize]) -> Array<T> {
     Array::from_vec(numbers, shape)
 }
 
-/// `solution(i, b)` for each right-hand side of the broadcast batch and the number `i` of its matrix in `a`.
-fn each_system<T: Float>(
-    a: &Array<T>,
-    b: &Array<T>,
-    solution: impl Fn(usize, &DMatrix<f64>) -> Option<DMatrix<f64>>,
-) -> Result<Array<T>> {
-    let ([batch_a @ .., _, n], [batch_b @ .., m, columns]) = (a.shape(), b.shape()) else {
-        return Err(Error(format!(
-            "shape {:?}: the right-hand side must be a matrix, or a batch",
-            b.shape()
-        )));
-    };
-    let (a_shape, b_shape) = (a.shape(), b.shape());
-    if m != n {
-        return Err(Error(format!(
-            "shapes {a_shape:?} and {b_shape:?}: {n} equations, {m} right-hand sides"
-        )));
+/// A batch of systems of equations.
+struct Systems {
+    /// The number of the matrix and of the right-hand side, for each system.
+    pairs: Vec<(usize, usize)>,
+    /// The shape of the solutions.
+    shape: Shape,
+}
+
+impl Systems {
+    /// Those with matrices `a` and right-hand sides `b`, broadcast.
+    fn of<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Systems> {
+        check_square(a)?;
+        let (a, b) = (a.shape(), b.shape());
+        let ([batch_a @ .., _, n], [batch_b @ .., m, columns]) = (a, b) else {
+            return Err(Error(format!("shape {b:?}: the right-hand side must be a matrix, or a batch")));
+        };
+        if m != n {
+            return Err(Error(format!("shapes {a:?} and {b:?}: {n} equations, {m} right-hand sides")));
+        }
+        let batch = broadcast(batch_a, batch_b)
+            .map_err(|_| Error(format!("shapes {a:?} and {b:?}: their batches do not broadcast")))?;
+        let numbers = |own: &[usize]| -> Result<Vec<f64>> {
+            Ok(Array::from_fn(own, |i| i as f64).broadcast_to(&batch)?.to_vec())
+        };
+        let pairs = numbers(batch_a)?.into_iter().zip(numbers(batch_b)?);
+        Ok(Systems {
+            pairs: pairs.map(|(i, j)| (i as usize, j as usize)).collect(),
+            shape: batch.iter().chain([n, columns]).copied().collect(),
+        })
     }
-    let batch = broadcast(batch_a, batch_b)
-        .map_err(|_| Error(format!("shapes {a_shape:?} and {b_shape:?}: their batches do not broadcast")))?;
-    let rows = |x: &[usize]| -> Result<Vec<usize>> {
-        let numbers = Array::<f64>::from_fn(x, |i| i as f64).broadcast_to(&batch)?;
-        Ok(numbers.to_vec().into_iter().map(|i| i as usize).collect())
-    };
-    let sides = matrices(b);
-    let solutions = rows(batch_a)?.into_iter().zip(rows(batch_b)?);
-    let solutions: Vec<_> =
-        solutions.map(|(i, j)| solution(i, &sides[j]).expect("not singular: checked before")).collect();
-    let shape: Shape = batch.iter().chain([n, columns]).copied().collect();
-    Ok(array(&solutions, &shape))
+
+    /// The solutions, from `solution(number of the matrix, right-hand side)`.
+    fn solved<T: Float>(
+        &self,
+        b: &Array<T>,
+        solution: impl Fn(usize, &DMatrix<f64>) -> Option<DMatrix<f64>>,
+    ) -> Array<T> {
+        if count(&self.shape) == 0 {
+            return Array::zeros(&self.shape);
+        }
+        let sides = matrices(b);
+        let solved = |&(i, j): &(usize, usize)| solution(i, &sides[j]).expect("not singular: checked before");
+        array(&self.pairs.iter().map(solved).collect::<Vec<_>>(), &self.shape)
+    }
 }
 
 /// Matrix `i` of the batch is not what it should be.
