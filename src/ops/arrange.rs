@@ -8,7 +8,6 @@ use super::shape::{Permute, Slice, Unslice, concat};
 use crate::kernels::{Shape, count};
 use crate::num::Float;
 use crate::{Array, Tensor};
-use std::ops::{Bound, RangeBounds};
 
 /// How [`Tensor::pad`] goes on beyond the ends of an axis. The pictures show `a b c` with two more on either side.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,43 +83,36 @@ impl<T: Float> Tensor<T> {
 
 /// Elements taken apart, turned round and repeated.
 impl<T: Float> Tensor<T> {
-    /// Every `step`th element of `range` along `axis`, as Python's `x[start:stop:step]`: negative places count from the
-    /// end, a negative step runs backwards, an open end is the last element on the way, and what lies outside is left
-    /// out. (So [`slice`](Self::slice) finds mistakes that this cannot.)
+    /// Python's `x[start:stop:step]` along `axis`: every `step`th element from `start` on and before `stop`. Negative places
+    /// count from the end, a negative step runs backwards, `None` is the end that lies on the way, and what is outside is
+    /// left out. (So [`slice`](Self::slice) finds mistakes that this cannot.)
     ///
     /// ```
     /// # use femtograd::Tensor;
     /// let x = Tensor::new([0.0, 1.0, 2.0, 3.0, 4.0]);
-    /// assert_eq!(x.slice_step(0, .., 2).to_string(), "[0, 2, 4]");
-    /// assert_eq!(x.slice_step(0, -2.., 1).to_string(), "[3, 4]");
-    /// assert_eq!(x.slice_step(0, 3..0, -1).to_string(), "[3, 2, 1]");
+    /// assert_eq!(x.slice_step(0, None, None, 2).to_string(), "[0, 2, 4]");
+    /// assert_eq!(x.slice_step(0, -2, None, 1).to_string(), "[3, 4]");
+    /// assert_eq!(x.slice_step(0, 3, 0, -1).to_string(), "[3, 2, 1]");
     /// ```
     ///
     /// # Panics
     /// If the axis does not exist or the step is 0.
     #[track_caller]
-    pub fn slice_step(&self, axis: isize, range: impl RangeBounds<isize>, step: isize) -> Tensor<T> {
+    pub fn slice_step(
+        &self,
+        axis: isize,
+        start: impl Into<Option<isize>>,
+        stop: impl Into<Option<isize>>,
+        step: isize,
+    ) -> Tensor<T> {
         let axis = self.axis("slice_step", axis);
         if step == 0 {
             Tensor::refuse("slice_step", "a step of 0 leads nowhere", &[self])
         }
         let n = self.shape()[axis] as isize;
-        // Places are −1 ..= n: before the first, after the last.
-        let (before, after) = if step > 0 { (0, n) } else { (n - 1, -1) };
-        let place = |i: isize, beyond: isize| {
-            let i = if i < 0 { i + n } else { i }.saturating_add(beyond);
-            i.clamp(before.min(after), before.max(after))
-        };
-        let start = match range.start_bound() {
-            Bound::Included(&i) => place(i, 0),
-            Bound::Excluded(&i) => place(i, step.signum()),
-            Bound::Unbounded => before,
-        };
-        let stop = match range.end_bound() {
-            Bound::Included(&i) => place(i, step.signum()),
-            Bound::Excluded(&i) => place(i, 0),
-            Bound::Unbounded => after,
-        };
+        let (first, end) = if step > 0 { (0, n) } else { (n - 1, -1) };
+        let place = |i: isize| if i < 0 { i + n } else { i }.clamp(first.min(end), first.max(end));
+        let (start, stop) = (start.into().map_or(first, place), stop.into().map_or(end, place));
         let way = (stop - start) * step.signum();
         let len = (way.max(0) as usize).div_ceil(step.unsigned_abs());
         // A single element, or none, has no step that could lead outside.

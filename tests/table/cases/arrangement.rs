@@ -19,11 +19,11 @@ pub fn cases<T: Float>() -> Vec<Case<T>> {
 
 fn moves<T: Float>() -> Vec<Case<T>> {
     vec![
-        case("slice_step by 2", [B], |[x]| x.slice_step(-1, 1.., 2)),
-        case("slice_step backwards", [B], |[x]| x.slice_step(1, .., -1)),
-        case("slice_step backwards by 2", [V], |[x]| x.slice_step(0, -1..0, -2)),
-        case("slice_step to one element", [V], |[x]| x.slice_step(0, 1..2, 100)),
-        case("slice_step to nothing", [V], |[x]| concat([x, &x.slice_step(0, 3..1, 1)], 0)),
+        case("slice_step by 2", [B], |[x]| x.slice_step(-1, 1, None, 2)),
+        case("slice_step backwards", [B], |[x]| x.slice_step(1, None, None, -1)),
+        case("slice_step backwards by 2", [V], |[x]| x.slice_step(0, -1, 0, -2)),
+        case("slice_step to one element", [V], |[x]| x.slice_step(0, 1, 2, 100)),
+        case("slice_step to nothing", [V], |[x]| concat([x, &x.slice_step(0, 3, 1, 1)], 0)),
         case("split", [B], |[x]| {
             let parts = x.split(-1, 3);
             parts[0].slice(2, 1..2) * &parts[1]
@@ -173,7 +173,7 @@ pub fn empty() -> Vec<Case<f64>> {
     const Z: Shaped = (&[0, 0], ANY);
     const BATCH: Shaped = (&[0, 2, 2], ANY);
     vec![
-        case("slice_step of nothing", [E], |[x]| x.slice_step(0, .., -1)),
+        case("slice_step of nothing", [E], |[x]| x.slice_step(0, None, None, -1)),
         case("split of nothing", [E], |[x]| x.split(0, 2).pop().expect("one part")),
         case("flip of nothing", [N], |[x]| x.flip([0, 1])),
         case("roll of nothing", [N], |[x]| x.roll(5, 1).roll(1, 0)),
@@ -212,7 +212,7 @@ pub fn single() -> Vec<Case<f64>> {
     const M: Shaped = (&[1, 1], NONZERO);
     const P: Shaped = (&[1, 1], POSITIVE);
     vec![
-        case("slice_step of [1]", [X], |[x]| x.slice_step(0, .., -3)),
+        case("slice_step of [1]", [X], |[x]| x.slice_step(0, None, None, -3)),
         case("flip of [1, 1]", [M], |[x]| x.flip([0, 1])),
         case("roll of [1]", [X], |[x]| x.roll(-4, 0)),
         case("repeat of [1]", [X], |[x]| x.repeat(0, 1)),
