@@ -5,8 +5,11 @@ use crate::kernels::{Shape, count};
 use crate::num::Float;
 use crate::{Place, Tensor};
 
-/// An axis by its name: a letter, or (from 256 on) its place in an ellipsis, counted from the last.
+/// An axis by its name: a letter, or from [`DOTS`] on its place in an ellipsis, counted from the last.
 type Name = usize;
+
+/// The last axis of an ellipsis; the one before is the next number, since they are aligned at the last.
+const DOTS: Name = 256;
 
 /// `Σ x₀[…]·x₁[…]·…`, by an equation of axes, as NumPy's `einsum`.
 ///
@@ -56,10 +59,10 @@ fn parse<T: Float>(equation: &str, operands: &[&Tensor<T>]) -> Result<(Vec<Vec<N
         for (&name, &n) in names.iter().zip(x.shape()) {
             match sizes.iter_mut().find(|(other, _)| *other == name) {
                 None => sizes.push((name, n)),
-                Some((_, m)) if *m == n || name >= 256 && n == 1 => {}
-                Some((_, m)) if name >= 256 && *m == 1 => *m = n,
+                Some((_, m)) if *m == n || name >= DOTS && n == 1 => {}
+                Some((_, m)) if name >= DOTS && *m == 1 => *m = n,
                 Some((_, m)) => {
-                    let axis = if name < 256 { format!("'{}'", name as u8 as char) } else { "...".into() };
+                    let axis = if name < DOTS { format!("'{}'", name as u8 as char) } else { "...".into() };
                     return Err(format!("{axis} has length {m}, but {n} in operand {i}"));
                 }
             }
@@ -71,11 +74,11 @@ fn parse<T: Float>(equation: &str, operands: &[&Tensor<T>]) -> Result<(Vec<Vec<N
         Some(right) => names(right, if right.contains("...") { widest } else { 0 })?,
         None => {
             let once = |name: &Name| all().filter(|other| *other == name).count() == 1;
-            let letters = (0..256).filter(once);
-            (256..256 + widest).rev().chain(letters).collect()
+            let letters = (0..DOTS).filter(once);
+            (DOTS..DOTS + widest).rev().chain(letters).collect()
         }
     };
-    for (k, &name) in output.iter().enumerate().filter(|(_, name)| **name < 256) {
+    for (k, &name) in output.iter().enumerate().filter(|(_, name)| **name < DOTS) {
         let letter = name as u8 as char;
         if output[..k].contains(&name) {
             return Err(format!("'{letter}' stands twice after the arrow"));
@@ -84,7 +87,7 @@ fn parse<T: Float>(equation: &str, operands: &[&Tensor<T>]) -> Result<(Vec<Vec<N
             return Err(format!("'{letter}' stands after the arrow, but in no operand"));
         }
     }
-    if all().any(|name| *name >= 256 && !output.contains(name)) {
+    if all().any(|name| *name >= DOTS && !output.contains(name)) {
         return Err("... stands before the arrow, but not after it".into());
     }
     Ok((inputs, output))
@@ -100,7 +103,7 @@ fn names(term: &str, covered: usize) -> Result<Vec<Name>, String> {
     let mut names = Vec::new();
     for (part, text) in term.splitn(2, "...").enumerate() {
         if part == 1 {
-            names.extend((256..256 + covered).rev());
+            names.extend((DOTS..DOTS + covered).rev());
         }
         if let Some(c) = text.chars().find(|c| !c.is_ascii_alphabetic()) {
             return Err(format!("{c:?} in {term:?} is neither a letter nor part of one ellipsis"));
@@ -163,13 +166,24 @@ impl<T: Float> Named<T> {
         Named { x: self.x.sum_axes(&axes[..]), names }
     }
 
-    /// The axes in the order of `names`, and 1 for each that is missing.
+    /// The lengths of these axes, 1 for one that is missing.
+    fn lengths(&self, names: &[Name]) -> Shape {
+        let length =
+            |name| if self.names.contains(name) { self.x.shape()[self.place(name) as usize] } else { 1 };
+        names.iter().map(length).collect()
+    }
+
+    /// The axes in the order of `names`, which has them all and may have more.
     fn spread(&self, names: &[Name]) -> Tensor<T> {
         let own = names.iter().filter(|name| self.names.contains(name));
         let x = self.x.permute(&own.map(|name| self.place(name)).collect::<Vec<_>>());
-        let mut lengths = x.shape().iter();
-        let length = |name| if self.names.contains(name) { lengths.next().copied() } else { Some(1) };
-        x.reshape(&names.iter().map_while(length).collect::<Shape>())
+        x.reshape(&self.lengths(names))
+    }
+
+    /// A batch of matrices, several axes to each of the two.
+    fn matrices(&self, batch: &[Name], rows: &[Name], columns: &[Name]) -> Tensor<T> {
+        let size = [count(&self.lengths(rows)), count(&self.lengths(columns))];
+        self.spread(&[batch, rows, columns].concat()).reshape(&[&self.lengths(batch)[..], &size].concat())
     }
 
     /// The product, summed over the axes that both have and nobody needs later.
@@ -185,19 +199,8 @@ impl<T: Float> Named<T> {
             let all = [&names[..], &inner].concat();
             return Named { x: a.spread(&all) * b.spread(&all), names: all }.sum(|name| inner.contains(name));
         }
-        let left = a.spread(&[&batch[..], &rows, &inner].concat());
-        let right = b.spread(&[&batch[..], &inner, &columns].concat());
-        let part =
-            |x: &Tensor<T>, from: usize, len: usize| Shape::from(&x.shape()[batch.len() + from..][..len]);
-        let (m, k, n) = (
-            part(&left, 0, rows.len()),
-            part(&left, rows.len(), inner.len()),
-            part(&right, inner.len(), columns.len()),
-        );
-        let matrices = |x: &Tensor<T>, i: &[usize], j: &[usize]| {
-            x.reshape(&[&x.shape()[..batch.len()], &[count(i), count(j)]].concat())
-        };
-        let y = matrices(&left, &m, &k).matmul(&matrices(&right, &k, &n));
-        Named { x: y.reshape(&[&y.shape()[..batch.len()], &m, &n].concat()), names }
+        let y = a.matrices(&batch, &rows, &inner).matmul(&b.matrices(&batch, &inner, &columns));
+        let shape = [&y.shape()[..batch.len()], &a.lengths(&rows), &b.lengths(&columns)].concat();
+        Named { x: y.reshape(&shape), names }
     }
 }
