@@ -124,11 +124,13 @@ pub use femtograd_kernels as kernels;
 pub use access::Operand;
 pub use context::{Place, StrongZero, count_strong_zeros, no_grad, recording, strict};
 pub use cut::CutKind;
+#[cfg(feature = "linalg")]
+pub use kernels::Triangle;
 pub use kernels::{Array, Error, Shape, set_threads};
 pub use mistake::Mistake;
 pub use num::Float;
 pub use op::Op;
-pub use ops::{Axes, concat, stack, where_};
+pub use ops::{Axes, Padding, concat, einsum, stack, where_};
 pub use rule::{Elementwise, Rule};
 use tensor::Parents;
 

@@ -165,6 +165,51 @@ impl<T: Float> Array<T> {
         Array::from_buffer(Buffer::full(count(shape), value), shape)
     }
 
+    /// 0 everywhere.
+    pub fn zeros(shape: &[usize]) -> Array<T> {
+        Array::full(shape, T::ZERO)
+    }
+
+    /// 1 everywhere.
+    pub fn ones(shape: &[usize]) -> Array<T> {
+        Array::full(shape, T::ONE)
+    }
+
+    /// The unit matrix: `n` rows and columns, 1 on the diagonal, 0 elsewhere.
+    pub fn eye(n: usize) -> Array<T> {
+        let mut unit = Array::zeros(&[n, n]);
+        unit.as_mut_slice().iter_mut().step_by(n + 1).for_each(|v| *v = T::ONE);
+        unit
+    }
+
+    /// `start, start + step, …` as far as it is before `stop`; each is computed from its place, so that errors do not
+    /// add up. Whether a `stop` that is a whole number of steps away is reached is, for steps like 0.1, up to rounding:
+    /// [`linspace`](Self::linspace) counts instead.
+    ///
+    /// ```
+    /// # use femtograd_kernels::Array;
+    /// assert_eq!(Array::arange(0.0, 1.0, 0.25).to_string(), "[0, 0.25, 0.5, 0.75]");
+    /// assert_eq!(Array::arange(3.0, 0.0, -1.0).to_string(), "[3, 2, 1]");
+    /// ```
+    ///
+    /// # Panics
+    /// If the step is 0 or one of them is not a finite number.
+    #[track_caller]
+    pub fn arange(start: T, stop: T, step: T) -> Array<T> {
+        let steps = (stop.to_f64() - start.to_f64()) / step.to_f64();
+        assert!(
+            steps.is_finite() && step.to_f64().is_finite(),
+            "arange: {step} is no step that leads from {start} to {stop}"
+        );
+        Array::from_fn(&[steps.ceil().max(0.0) as usize], |i| start + T::of(i as f64) * step)
+    }
+
+    /// `n` numbers at equal distances, from `start` to `stop`, both included; for 1 the start alone.
+    pub fn linspace(start: T, stop: T, n: usize) -> Array<T> {
+        let share = |i: usize| T::of(i as f64 / (n - 1).max(1) as f64);
+        Array::from_fn(&[n], |i| (T::ONE - share(i)) * start + share(i) * stop)
+    }
+
     /// The element at each index is `f(index in row-major order)`.
     pub fn from_fn(shape: &[usize], f: impl FnMut(usize) -> T) -> Array<T> {
         let mut buffer = Buffer::scratch(count(shape));

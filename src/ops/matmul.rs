@@ -66,4 +66,28 @@ impl<T: Float> Tensor<T> {
             _ => Tensor::apply(MatMul, [self, other]),
         }
     }
+
+    /// `Σᵢ xᵢ·yᵢ` of two vectors: one number.
+    ///
+    /// # Panics
+    /// If they are not two vectors of one length: everything else is for [`matmul`](Self::matmul).
+    #[track_caller]
+    pub fn dot(&self, other: &Tensor<T>) -> Tensor<T> {
+        match (self.shape(), other.shape()) {
+            ([m], [n]) if m == n => self.matmul(other),
+            _ => Tensor::refuse("dot", "two vectors of one length are needed", &[self, other]),
+        }
+    }
+
+    /// `y[i, j] = xᵢ·yⱼ` of two vectors.
+    ///
+    /// # Panics
+    /// If one of them is not a vector.
+    #[track_caller]
+    pub fn outer(&self, other: &Tensor<T>) -> Tensor<T> {
+        match (self.shape(), other.shape()) {
+            ([_], [_]) => self.unsqueeze(1) * other,
+            _ => Tensor::refuse("outer", "two vectors are needed", &[self, other]),
+        }
+    }
 }

@@ -1,7 +1,11 @@
 //! The ops, each in one place.
 
+mod arrange;
+mod einsum;
 pub mod elementwise;
 mod index;
+#[cfg(feature = "linalg")]
+mod linalg;
 pub(crate) mod linear;
 mod loss;
 mod matmul;
@@ -9,6 +13,8 @@ mod operators;
 mod reduce;
 mod shape;
 
+pub use arrange::Padding;
+pub use einsum::einsum;
 pub use elementwise::where_;
 pub use reduce::Axes;
 pub use shape::{concat, stack};

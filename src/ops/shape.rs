@@ -23,7 +23,7 @@ impl<T: Float> Linear<T> for Reshape {
 
 /// `y[i₀, i₁, …] = x[…]`, axis `k` of `y` being axis `order[k]` of `x`.
 #[derive(Clone)]
-struct Permute(Shape);
+pub(super) struct Permute(pub(super) Shape);
 impl<T: Float> Linear<T> for Permute {
     const NAME: &'static str = "permute";
     fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
@@ -67,11 +67,11 @@ impl<T: Float> Linear<T> for SumTo {
 
 /// `y[…, j, …] = x[…, start + j·step, …]` for `len` values of `j`.
 #[derive(Clone)]
-struct Slice {
-    axis: usize,
-    start: usize,
-    step: isize,
-    len: usize,
+pub(super) struct Slice {
+    pub(super) axis: usize,
+    pub(super) start: usize,
+    pub(super) step: isize,
+    pub(super) len: usize,
 }
 impl<T: Float> Linear<T> for Slice {
     const NAME: &'static str = "slice";
@@ -96,9 +96,9 @@ impl<T: Float> Linear<T> for Slice {
 
 /// `y = 0` but for `y[…, start + j·step, …] = x[…, j, …]`: the reverse of [`Slice`].
 #[derive(Clone)]
-struct Unslice {
-    of: Slice,
-    shape: Shape,
+pub(super) struct Unslice {
+    pub(super) of: Slice,
+    pub(super) shape: Shape,
 }
 impl<T: Float> Linear<T> for Unslice {
     const NAME: &'static str = "unslice";
@@ -288,9 +288,7 @@ pub fn stack<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis: 
     };
     let mut wide = Vec::new();
     for part in parts {
-        let mut shape = Shape::from(part.shape());
-        shape.insert(at, 1);
-        wide.push(part.reshape(&shape));
+        wide.push(part.unsqueeze(at as isize));
     }
     concat(wide, at as isize)
 }

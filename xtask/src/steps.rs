@@ -67,7 +67,7 @@ fn portable(repo: &Repo) -> Outcome {
 }
 
 fn docs(repo: &Repo) -> Outcome {
-    repo.run("RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps")
+    repo.run("RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --features femtograd/linalg")
 }
 
 /// The promise that anyone can read it: the core's budget, and no `unsafe` outside the crates made for it.
