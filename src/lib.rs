@@ -121,7 +121,7 @@ pub use femtograd_kernels as kernels;
 
 pub use access::Operand;
 pub use context::{Place, no_grad, recording};
-pub use kernels::{Array, Error, Shape, set_threads};
+pub use kernels::{Array, Error, Indices, Shape, set_threads};
 pub use mistake::Mistake;
 pub use num::Float;
 pub use op::Op;

@@ -3,7 +3,8 @@
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
 //! - [`map`], [`map_into`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
-//! - [`matmul`]; [`concat()`], [`gather_rows`] and their reverses.
+//! - [`matmul`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
+//! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
 //! - [`simd`]: one loop compiled for AVX-512, AVX2 and everything else, chosen at run time; [`math`]: elementary functions
 //!   for such loops; [`Buffer`]: memory that is used again.
 //!
@@ -23,20 +24,26 @@ mod array;
 mod buffer;
 mod float;
 mod index;
+mod indices;
 mod map;
 pub mod math;
 mod matmul;
+mod order;
 mod reduce;
+mod scan;
 pub mod simd;
 mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
 pub use float::Float;
-pub use index::{add_to_slice, concat, gather_rows, scatter_add_rows};
+pub use index::{add_to_slice, concat, index_add, index_select, scatter_add, take_along_axis};
+pub use indices::Indices;
 pub use map::{Function, Sink, map, map_into};
 pub use matmul::matmul;
+pub use order::{argmax, argmin, argsort};
 pub use reduce::{max, sum, sum_to};
+pub use scan::cumsum;
 pub use threads::{set_threads, threads};
 
 /// What is wrong with the arguments of a kernel, in words.

@@ -5,8 +5,11 @@ mod index;
 mod linear;
 mod loss;
 mod matmul;
+mod norm;
 mod operators;
+mod order;
 mod reduce;
+mod scan;
 mod shape;
 
 pub use elementwise::where_;
