@@ -245,17 +245,23 @@ impl<T: Float> Tensor<T> {
         let kept = (0..shape.len()).filter(|k| !axes.contains(k));
         let order: Vec<isize> = axes.iter().copied().chain(kept).map(|k| k as isize).collect();
         let mut x = self.permute(&order).reshape(&[n, kernels::count(&shape)]);
-        let mut odd = None;
+        let mut odd: Option<Tensor<T>> = None;
         while n > 1 {
             let half = n / 2;
             if n % 2 == 1 {
                 let last = x.slice(0, n - 1..);
-                odd = Some(odd.map_or(last.clone(), |odd| odd * last));
+                odd = Some(match odd {
+                    Some(odd) => odd * last,
+                    None => last,
+                });
             }
             x = x.slice(0, ..half) * x.slice(0, half..2 * half);
             n = half;
         }
-        odd.map_or(x.clone(), |odd| x * odd).reshape(&shape)
+        match odd {
+            Some(odd) => (x * odd).reshape(&shape),
+            None => x.reshape(&shape),
+        }
     }
 
     /// Axis `k` of this tensor, counted from the first.

@@ -460,6 +460,7 @@ pub fn tiny() -> Vec<Case<f64>> {
         case("max_axes", [(&[2, 2], Distinct)], |[x]| x.max_axes(-1)),
         case("slice and concat", [M], |[x]| concat([&x.slice(1, 1..2), x], 1)),
         case("gather_rows", [M], |[x]| x.gather_rows(&[1, 1, 0])),
+        case("take_along_axis", [M], |[x]| x.take_along_axis([[1, 1], [0, 1]], 0)),
         case("logsumexp", [M], |[x]| x.logsumexp(-1)),
     ]
 }
@@ -504,6 +505,7 @@ pub fn empty() -> Vec<Case<f64>> {
         case("gather no rows", [(&[3, 2], ANY)], |[x]| x.gather_rows(&[])),
         case("gather rows of none", [M], |[x]| x.gather_rows(&[1, 1])),
     ]);
+    list.extend(selection::empty());
     list
 }
 
@@ -546,5 +548,6 @@ pub fn single() -> Vec<Case<f64>> {
         case("cross_entropy of [1, 1]", [M], |[x]| x.cross_entropy(&[0])),
         case("a user's op on [1]", [X], |[x]| Tensor::apply(Unit, [x])),
     ]);
+    list.extend(selection::single());
     list
 }
