@@ -97,8 +97,11 @@ fn places<'a>(
         )));
     }
     let (n, m, inner) = (shape[axis], lines[axis], count(&shape[axis + 1..]));
-    let place = move |(at, &i): (usize, &usize)| (at / (m * inner) * n + i) * inner + at % inner;
-    Ok(indices.as_slice().iter().enumerate().map(place))
+    let blocks = indices.as_slice().chunks((m * inner).max(1)).enumerate();
+    Ok(blocks.flat_map(move |(o, block)| {
+        let rows = block.chunks(inner.max(1));
+        rows.flat_map(move |row| row.iter().enumerate().map(move |(k, &i)| (o * n + i) * inner + k))
+    }))
 }
 
 /// The arrays one after the other along `axis`.
@@ -153,11 +156,13 @@ pub fn add_to_slice<T: Float>(
     let part = part.contiguous();
     let part = part.as_slice().expect("contiguous");
     let target = target.as_mut_slice();
+    // Neighbours on the axis lie in one run.
+    let (runs, width) = if step == 1 { (1, len * inner) } else { (len, inner) };
     for i in 0..outer {
-        for j in 0..len {
+        for j in 0..runs {
             let k = start.wrapping_add_signed(j as isize * step);
-            let to = &mut target[(i * n + k) * inner..][..inner];
-            to.iter_mut().zip(&part[(i * len + j) * inner..][..inner]).for_each(|(t, &v)| *t += v);
+            let to = &mut target[(i * n + k) * inner..][..width];
+            to.iter_mut().zip(&part[(i * runs + j) * width..][..width]).for_each(|(t, &v)| *t += v);
         }
     }
 }

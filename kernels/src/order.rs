@@ -66,20 +66,20 @@ pub fn argsort<T: Float>(x: &Array<T>, axis: usize, k: usize, descending: bool) 
     }
     let from = x.contiguous();
     let from = from.as_slice().expect("contiguous");
-    let (mut line, mut order) = (vec![T::ZERO; n], vec![0; n]);
+    let earlier = |a: &(T, usize), b: &(T, usize)| {
+        let by_value = compare(a.0, b.0);
+        (if descending { by_value.reverse() } else { by_value }).then(a.1.cmp(&b.1))
+    };
+    let mut line = Vec::with_capacity(n);
     for (places, rows) in places.chunks_exact_mut(k * inner).zip(from.chunks_exact(n * inner)) {
         for i in 0..inner {
-            line.iter_mut().zip(rows[i..].iter().step_by(inner)).for_each(|(to, &v)| *to = v);
-            order.iter_mut().enumerate().for_each(|(j, place)| *place = j);
-            let earlier = |&a: &usize, &b: &usize| {
-                let by_value = compare(line[a], line[b]);
-                (if descending { by_value.reverse() } else { by_value }).then(a.cmp(&b))
-            };
+            line.clear();
+            line.extend(rows[i..].iter().step_by(inner).copied().zip(0..n));
             if k < n {
-                order.select_nth_unstable_by(k, earlier);
+                line.select_nth_unstable_by(k, earlier);
             }
-            order[..k].sort_unstable_by(earlier);
-            places[i..].iter_mut().step_by(inner).zip(&order).for_each(|(to, &place)| *to = place);
+            line[..k].sort_unstable_by(earlier);
+            places[i..].iter_mut().step_by(inner).zip(&line).for_each(|(to, &(_, place))| *to = place);
         }
     }
     Ok(Indices::from_vec(places, &shape))

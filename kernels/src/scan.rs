@@ -20,10 +20,10 @@ pub fn cumsum<T: Float>(x: &Array<T>, axis: usize, backwards: bool) -> Result<Ar
         for (out, from) in out.chunks_exact_mut(n * inner).zip(from.chunks_exact(n * inner)) {
             let mut totals = vec![0.0; inner];
             for k in 0..n {
-                let row = if backwards { n - 1 - k } else { k } * inner..;
-                for ((total, out), v) in totals.iter_mut().zip(&mut out[row.clone()]).zip(&from[row]) {
-                    *total += v.to_f64();
-                    *out = T::of(*total);
+                let k = if backwards { n - 1 - k } else { k };
+                for (i, total) in totals.iter_mut().enumerate() {
+                    *total += from[k * inner + i].to_f64();
+                    out[k * inner + i] = T::of(*total);
                 }
             }
         }

@@ -97,7 +97,7 @@ impl<T: Float> Linear<T> for ScatterAdd {
 /// Selection by integers.
 impl<T: Float> Tensor<T> {
     /// Rows `indices[0], indices[1], …` along the first axis: an embedding, a batch. A row may be taken several times;
-    /// its gradient is the sum. Indices of several axes give as many axes of rows.
+    /// its gradient is the sum. ([`index_select`](Self::index_select) along axis 0.)
     ///
     /// ```
     /// # use femtograd::Tensor;
@@ -111,7 +111,7 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If the tensor is a single number or an index lies outside.
     #[track_caller]
-    pub fn gather_rows(&self, indices: impl Into<Indices>) -> Tensor<T> {
+    pub fn gather_rows(&self, indices: &[usize]) -> Tensor<T> {
         linear(IndexSelect { axis: self.axis("gather_rows", 0), indices: indices.into() }, self)
     }
 

