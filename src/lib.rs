@@ -126,7 +126,7 @@ pub use context::{Place, StrongZero, count_strong_zeros, no_grad, recording, str
 pub use cut::CutKind;
 #[cfg(feature = "linalg")]
 pub use kernels::Triangle;
-pub use kernels::{Array, Error, Shape, set_threads};
+pub use kernels::{Array, Error, Indices, Shape, set_threads};
 pub use mistake::Mistake;
 pub use num::Float;
 pub use op::Op;

@@ -316,7 +316,7 @@ fn mistakes_name_op_shapes_labels_and_line() {
         ("slice", &|| drop(w.slice(0, 1..5))),
         ("slice", &|| drop(w.slice(2, ..))),
         ("concat", &|| drop(femtograd::concat([&w, &x], 0))),
-        ("gather_rows", &|| drop(w.gather_rows(&[0, 2]))),
+        ("index_select", &|| drop(w.gather_rows(&[0, 2]))),
         ("sum", &|| drop(w.sum_axes([0, -2]))),
         ("max", &|| drop(w.max_axes(2))),
         ("cross_entropy", &|| drop(w.cross_entropy(&[0, 3]))),

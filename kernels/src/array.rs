@@ -635,31 +635,44 @@ impl<T: Float> PartialEq<T> for Array<T> {
 /// Prints as NumPy does: brackets for axes, `…` where there are more than a line holds. `{:.3}` sets the digits.
 impl<T: Float> fmt::Display for Array<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 8;
-        fn level<T: Float>(a: &Array<T>, index: &mut Shape, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            if index.len() == a.ndim() {
-                return fmt::Display::fmt(&a.at(index), f);
-            }
-            let n = a.shape()[index.len()];
-            write!(f, "[")?;
-            for i in 0..n {
-                if n > SHOWN && i >= SHOWN / 2 && i < n - SHOWN / 2 {
-                    if i == SHOWN / 2 {
-                        write!(f, ", …")?;
-                    }
-                    continue;
-                }
-                if i > 0 {
-                    write!(f, ", ")?;
-                }
-                index.push(i);
-                level(a, index, f)?;
-                index.pop();
-            }
-            write!(f, "]")
-        }
-        level(self, &mut Shape::new(), f)
+        print(self.shape(), f, &|index, f| fmt::Display::fmt(&self.at(index), f))
     }
+}
+
+/// Prints the element at an index.
+type Element<'a> = &'a dyn Fn(&[usize], &mut fmt::Formatter<'_>) -> fmt::Result;
+
+/// Elements of this shape as NumPy prints them.
+pub(crate) fn print(shape: &[usize], f: &mut fmt::Formatter<'_>, element: Element<'_>) -> fmt::Result {
+    const SHOWN: usize = 8;
+    fn level(
+        shape: &[usize],
+        index: &mut Shape,
+        f: &mut fmt::Formatter<'_>,
+        element: Element<'_>,
+    ) -> fmt::Result {
+        if index.len() == shape.len() {
+            return element(index, f);
+        }
+        let n = shape[index.len()];
+        write!(f, "[")?;
+        for i in 0..n {
+            if n > SHOWN && i >= SHOWN / 2 && i < n - SHOWN / 2 {
+                if i == SHOWN / 2 {
+                    write!(f, ", …")?;
+                }
+                continue;
+            }
+            if i > 0 {
+                write!(f, ", ")?;
+            }
+            index.push(i);
+            level(shape, index, f, element)?;
+            index.pop();
+        }
+        write!(f, "]")
+    }
+    level(shape, &mut Shape::new(), f, element)
 }
 impl<T: Float> fmt::Debug for Array<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,54 +1,107 @@
 //! Moving numbers to places given by ranges and indices.
 
 use crate::array::count;
-use crate::{Array, Buffer, Error, Float, Result, Shape};
+use crate::{Array, Buffer, Error, Float, Indices, Result, Shape};
 
-/// Row `indices[i]` of `x` (along its first axis) as row `i`: shape `[indices.len(), rest of x…]`.
+/// The elements at `indices` along `axis`, which the axes of `indices` replace.
 ///
 /// # Errors
-/// If `x` is a single number or an index lies outside.
-pub fn gather_rows<T: Float>(x: &Array<T>, indices: &[usize]) -> Result<Array<T>> {
-    let (rows, rest) = rows_of(x.shape(), indices)?;
-    let width = count(rest);
-    debug_assert!(rows > 0 || indices.is_empty());
+/// If the axis does not exist or an index lies outside.
+pub fn index_select<T: Float>(x: &Array<T>, axis: usize, indices: &Indices) -> Result<Array<T>> {
+    indices.lie_inside(x.shape(), axis)?;
+    let (before, after) = (&x.shape()[..axis], &x.shape()[axis + 1..]);
+    let shape = [before, indices.shape(), after].concat();
+    let (n, inner) = (x.shape()[axis], count(after));
     let from = x.contiguous();
     let from = from.as_slice().expect("contiguous");
-    let mut out = Buffer::scratch(indices.len() * width);
-    if width > 0 {
-        for (to, &i) in out.chunks_exact_mut(width).zip(indices) {
-            to.copy_from_slice(&from[i * width..][..width]);
+    let mut out = Buffer::scratch(count(&shape));
+    if !out.is_empty() {
+        let parts = out.chunks_exact_mut(indices.as_slice().len() * inner);
+        for (part, from) in parts.zip(from.chunks_exact(n * inner)) {
+            for (to, &i) in part.chunks_exact_mut(inner).zip(indices.as_slice()) {
+                to.copy_from_slice(&from[i * inner..][..inner]);
+            }
         }
     }
-    Ok(Array::from_buffer(out, &[&[indices.len()], rest].concat()))
+    Ok(Array::from_buffer(out, &shape))
 }
 
-/// Adds row `i` of `rows` to row `indices[i]` of `target`; an index that occurs twice adds twice.
+/// Adds `part` to the elements of `target` at `indices` along `axis`, twice where an index occurs twice: the reverse of
+/// [`index_select`].
 ///
 /// # Panics
-/// If an index lies outside or the rows have other lengths: callers gathered with the same indices before.
-pub fn scatter_add_rows<T: Float>(target: &mut Array<T>, indices: &[usize], rows: &Array<T>) {
-    let width = count(&target.shape()[1..]);
-    let rows = rows.contiguous();
-    let rows = rows.as_slice().expect("contiguous");
-    assert_eq!(rows.len(), indices.len() * width, "scatter_add_rows: one row for each index");
-    let target = target.as_mut_slice();
-    if width > 0 {
-        for (row, &i) in rows.chunks_exact(width).zip(indices) {
-            target[i * width..][..width].iter_mut().zip(row).for_each(|(t, &v)| *t += v);
+/// If an index lies outside or the shapes do not fit: callers selected with the same indices before.
+pub fn index_add<T: Float>(target: &mut Array<T>, axis: usize, indices: &Indices, part: &Array<T>) {
+    let (n, inner) = (target.shape()[axis], count(&target.shape()[axis + 1..]));
+    let (outer, m) = (count(&target.shape()[..axis]), indices.as_slice().len());
+    assert_eq!(part.len(), outer * m * inner, "index_add: a part for each index");
+    if part.is_empty() {
+        return;
+    }
+    let part = part.contiguous();
+    let parts = part.as_slice().expect("contiguous").chunks_exact(m * inner);
+    for (target, part) in target.as_mut_slice().chunks_exact_mut(n * inner).zip(parts) {
+        for (from, &i) in part.chunks_exact(inner).zip(indices.as_slice()) {
+            target[i * inner..][..inner].iter_mut().zip(from).for_each(|(t, &v)| *t += v);
         }
     }
 }
 
-fn rows_of<'a>(shape: &'a [usize], indices: &[usize]) -> Result<(usize, &'a [usize])> {
-    let Some((&rows, rest)) = shape.split_first() else {
-        return Err(Error("a single number has no rows to gather from".into()));
-    };
-    match indices.iter().position(|&i| i >= rows) {
-        Some(k) => {
-            Err(Error(format!("index {} (number {k}) lies outside the {rows} rows of {shape:?}", indices[k])))
-        }
-        None => Ok((rows, rest)),
+/// `y[…, j, …] = x[…, indices[…, j, …], …]` along `axis`: on each line of `x` the elements that the same line of
+/// `indices` names.
+///
+/// # Errors
+/// If the axis does not exist, the shapes differ along another one, or an index lies outside.
+pub fn take_along_axis<T: Float>(x: &Array<T>, axis: usize, indices: &Indices) -> Result<Array<T>> {
+    let from = x.contiguous();
+    let from = from.as_slice().expect("contiguous");
+    let places = places(x.shape(), axis, indices)?;
+    let mut out = Buffer::scratch(indices.as_slice().len());
+    out.iter_mut().zip(places).for_each(|(to, place)| *to = from[place]);
+    Ok(Array::from_buffer(out, indices.shape()))
+}
+
+/// `target[…, indices[…, j, …], …] += part[…, j, …]` along `axis`: the reverse of [`take_along_axis`].
+///
+/// # Errors
+/// If the axis does not exist, the shapes differ along another one or from that of the part, or an index lies outside.
+pub fn scatter_add<T: Float>(
+    target: &mut Array<T>,
+    axis: usize,
+    indices: &Indices,
+    part: &Array<T>,
+) -> Result<()> {
+    if part.shape() != indices.shape() {
+        let (a, b) = (part.shape(), indices.shape());
+        return Err(Error(format!("numbers of shape {a:?} need indices of the same shape, not {b:?}")));
     }
+    let places = places(&Shape::from(target.shape()), axis, indices)?;
+    let part = part.contiguous();
+    let part = part.as_slice().expect("contiguous");
+    let target = target.as_mut_slice();
+    part.iter().zip(places).for_each(|(&v, place)| target[place] += v);
+    Ok(())
+}
+
+/// For each index, the place of its element in an array of this shape, in row-major order.
+fn places<'a>(
+    shape: &[usize],
+    axis: usize,
+    indices: &'a Indices,
+) -> Result<impl Iterator<Item = usize> + use<'a>> {
+    indices.lie_inside(shape, axis)?;
+    let lines = indices.shape();
+    if lines.len() != shape.len() || (0..shape.len()).any(|k| k != axis && lines[k] != shape[k]) {
+        return Err(Error(format!(
+            "indices of shape {lines:?} do not fit {shape:?}: they may differ along axis {axis} only"
+        )));
+    }
+    let (n, m, inner) = (shape[axis], lines[axis], count(&shape[axis + 1..]));
+    let blocks = indices.as_slice().chunks((m * inner).max(1)).enumerate();
+    Ok(blocks.flat_map(move |(o, block)| {
+        let rows = block.chunks(inner.max(1));
+        rows.flat_map(move |row| row.iter().enumerate().map(move |(k, &i)| (o * n + i) * inner + k))
+    }))
 }
 
 /// The arrays one after the other along `axis`.
@@ -103,11 +156,13 @@ pub fn add_to_slice<T: Float>(
     let part = part.contiguous();
     let part = part.as_slice().expect("contiguous");
     let target = target.as_mut_slice();
+    // Neighbours on the axis lie in one run.
+    let (runs, width) = if step == 1 { (1, len * inner) } else { (len, inner) };
     for i in 0..outer {
-        for j in 0..len {
+        for j in 0..runs {
             let k = start.wrapping_add_signed(j as isize * step);
-            let to = &mut target[(i * n + k) * inner..][..inner];
-            to.iter_mut().zip(&part[(i * len + j) * inner..][..inner]).for_each(|(t, &v)| *t += v);
+            let to = &mut target[(i * n + k) * inner..][..width];
+            to.iter_mut().zip(&part[(i * runs + j) * width..][..width]).for_each(|(t, &v)| *t += v);
         }
     }
 }

@@ -3,8 +3,9 @@
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
 //! - [`map`], [`map_into`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
-//! - [`matmul`]; [`concat()`], [`gather_rows`] and their reverses. With the feature `linalg`: linear systems and what goes
-//!   with them.
+//! - [`matmul`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
+//! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
+//! - With the feature `linalg`: linear systems and what goes with them.
 //! - [`simd`]: one loop compiled for AVX-512, AVX2 and everything else, chosen at run time; [`math`]: elementary functions
 //!   for such loops; [`special`]: functions for one number at a time; [`Buffer`]: memory that is used again.
 //!
@@ -24,12 +25,15 @@ mod array;
 mod buffer;
 mod float;
 mod index;
+mod indices;
 #[cfg(feature = "linalg")]
 mod linalg;
 mod map;
 pub mod math;
 mod matmul;
+mod order;
 mod reduce;
+mod scan;
 pub mod simd;
 pub mod special;
 mod threads;
@@ -37,12 +41,15 @@ mod threads;
 pub use array::{Array, Layout, Shape, broadcast, count};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
 pub use float::Float;
-pub use index::{add_to_slice, concat, gather_rows, scatter_add_rows};
+pub use index::{add_to_slice, concat, index_add, index_select, scatter_add, take_along_axis};
+pub use indices::Indices;
 #[cfg(feature = "linalg")]
 pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};
 pub use map::{Function, Sink, map, map_into};
 pub use matmul::matmul;
+pub use order::{argmax, argmin, argsort};
 pub use reduce::{max, sum, sum_to};
+pub use scan::cumsum;
 pub use threads::{set_threads, threads};
 
 /// What is wrong with the arguments of a kernel, in words.

@@ -231,18 +231,143 @@ fn one_thread_and_two_give_the_same_bits() {
     assert_eq!(alone, work());
 }
 
+/// Indices `< n` of this shape, some of them several times.
+fn indices(shape: &[usize], n: usize) -> Indices {
+    Indices::from_vec((0..count(shape)).map(|i| (i * 7919 + 3) % n).collect::<Vec<_>>(), shape)
+}
+
+/// The index of element `i` of this shape.
+fn index(mut i: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for k in (0..shape.len()).rev() {
+        index[k] = i % shape[k];
+        i /= shape[k];
+    }
+    index
+}
+
+#[test]
+fn selection_agrees_with_the_definition() {
+    for shape in SHAPES {
+        for axis in (0..shape.len()).filter(|&k| shape[k] > 0) {
+            for m in [0, 1, 2, 5] {
+                // Whole slices.
+                let by = indices(&[m, 2], shape[axis]);
+                let wide = [&shape[..axis], &[m, 2], &shape[axis + 1..]].concat();
+                let from = |i: usize| {
+                    let at = index(i, &wide);
+                    let k = by.as_slice()[at[axis] * 2 + at[axis + 1]];
+                    [&at[..axis], &[k], &at[axis + 2..]].concat()
+                };
+                // Elements on each line.
+                let mut lines = shape.to_vec();
+                lines[axis] = m;
+                let each = indices(&lines, shape[axis]);
+                let on_line = |i: usize| {
+                    let mut at = index(i, &lines);
+                    at[axis] = each.as_slice()[i];
+                    at
+                };
+                for x in layouts::<f64>(shape, 1) {
+                    let taken = index_select(&x, axis, &by).unwrap();
+                    assert_eq!(taken, Array::from_fn(&wide, |i| x.at(&from(i))));
+                    let named = take_along_axis(&x, axis, &each).unwrap();
+                    assert_eq!(named, Array::from_fn(&lines, |i| x.at(&on_line(i))));
+                    // And back, on top of what is there.
+                    let (mut slices, mut elements) = (x.clone(), x.clone());
+                    index_add(&mut slices, axis, &by, &taken);
+                    scatter_add(&mut elements, axis, &each, &named).unwrap();
+                    let back = |to: &dyn Fn(usize) -> Vec<usize>, part: &Array<f64>| {
+                        let mut sums = x.to_vec();
+                        for (i, v) in part.to_vec().into_iter().enumerate() {
+                            sums[to(i).iter().zip(*shape).fold(0, |place, (i, n)| place * n + i)] += v;
+                        }
+                        Array::from_vec(sums, shape)
+                    };
+                    assert_eq!((slices, elements), (back(&from, &taken), back(&on_line, &named)));
+                }
+            }
+        }
+    }
+    let (x, some) = (numbers::<f64>(&[4, 3], 1), Indices::from([[3, 0]]));
+    assert!(index_select(&x, 0, &[4].into()).is_err() && index_select(&x, 2, &[0].into()).is_err());
+    assert!(index_select(&Array::scalar(1.0), 0, &[0].into()).is_err());
+    assert!(take_along_axis(&x, 1, &some).is_err() && take_along_axis(&x, 1, &[0].into()).is_err());
+    assert!(scatter_add(&mut x.clone(), 0, &some, &numbers(&[2, 1], 1)).is_err());
+}
+
+#[test]
+fn order_and_running_sums_agree_with_the_definition() {
+    for shape in SHAPES {
+        for axis in 0..shape.len() {
+            let n = shape[axis];
+            for x in layouts::<f32>(shape, 1) {
+                // A line at a time, as the last axis of an array of lines, and back.
+                let mut order: Vec<usize> = (0..shape.len()).filter(|&k| k != axis).collect();
+                order.push(axis);
+                let lines = x.permute(&order).unwrap().to_vec();
+                let check = |what: &str,
+                             len: usize,
+                             got: &dyn Fn(&[usize]) -> f64,
+                             want: &dyn Fn(&[f32]) -> Vec<f64>| {
+                    let mut turned: Vec<usize> = order.iter().map(|&k| shape[k]).collect();
+                    *turned.last_mut().unwrap() = len;
+                    for (l, line) in lines.chunks_exact(n.max(1)).enumerate() {
+                        for (j, want) in want(line).into_iter().enumerate() {
+                            let at = index(l * len + j, &turned);
+                            let mut place = vec![0; at.len()];
+                            order.iter().zip(at).for_each(|(&k, i)| place[k] = i);
+                            assert_eq!(got(&place), want, "{what} of {shape:?} along {axis} at {place:?}");
+                        }
+                    }
+                };
+                let at = |found: &Indices, place: &[usize]| {
+                    let flat = place.iter().zip(found.shape()).fold(0, |flat, (i, n)| flat * n + i);
+                    found.as_slice()[flat] as f64
+                };
+                for descending in [false, true] {
+                    let sorted = |line: &[f32]| {
+                        let mut places: Vec<usize> = (0..n).collect();
+                        // A stable sort.
+                        places.sort_by(|&a, &b| {
+                            let ascending = line[a].partial_cmp(&line[b]).unwrap();
+                            if descending { ascending.reverse() } else { ascending }
+                        });
+                        places
+                    };
+                    for k in [0, 1, n / 2, n] {
+                        let Ok(found) = argsort(&x, axis, k, descending) else {
+                            assert!(k > n);
+                            continue;
+                        };
+                        check("argsort", k, &|place| at(&found, place), &|line| {
+                            sorted(line)[..k].iter().map(|&i| i as f64).collect()
+                        });
+                    }
+                    match if descending { argmax(&x, axis) } else { argmin(&x, axis) } {
+                        Ok(found) => check("first", 1, &|place| at(&found, place), &|line| {
+                            vec![sorted(line)[0] as f64]
+                        }),
+                        Err(_) => assert_eq!(n, 0),
+                    }
+                    let sums = cumsum(&x, axis, descending).unwrap();
+                    check("cumsum", n, &|place| sums.at(place) as f64, &|line| {
+                        let part = |j| if descending { &line[j..] } else { &line[..=j] };
+                        let sum = |line: &[f32]| {
+                            let terms = line.iter().map(|&v| v as f64);
+                            (if descending { terms.rev().sum::<f64>() } else { terms.sum() }) as f32 as f64
+                        };
+                        (0..n).map(|j| sum(part(j))).collect()
+                    });
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn rows_parts_and_slices_move_as_they_should() {
     for x in layouts::<f64>(&[4, 3], 1) {
-        let rows = gather_rows(&x, &[3, 0, 3]).unwrap();
-        assert_eq!(
-            rows.to_vec(),
-            [x.to_vec()[9..].to_vec(), x.to_vec()[..3].to_vec(), x.to_vec()[9..].to_vec()].concat()
-        );
-        let mut back = Array::full(&[4, 3], 0.0);
-        scatter_add_rows(&mut back, &[3, 0, 3], &rows);
-        assert_eq!(back.at(&[3, 1]), 2.0 * x.at(&[3, 1]));
-        assert_eq!(back.at(&[1, 1]), 0.0);
         for axis in [0, 1] {
             let parts = [x.slice(axis, 0, 1, 1).unwrap(), x.slice(axis, 1, 1, x.shape()[axis] - 1).unwrap()];
             assert_eq!(concat(&[&parts[0], &parts[1]], axis).unwrap(), x.copied());
@@ -253,8 +378,6 @@ fn rows_parts_and_slices_move_as_they_should() {
         assert_eq!((target.at(&[2, 0]), target.at(&[2, 1])), (1.0 + x.at(&[2, 1]), 1.0));
     }
     let x = numbers::<f64>(&[4, 3], 1);
-    assert!(gather_rows(&x, &[4]).is_err() && gather_rows(&Array::scalar(1.0), &[]).is_err());
-    assert_eq!(gather_rows(&x, &[]).unwrap().shape(), [0, 3]);
     assert!(concat::<f64>(&[], 0).is_err() && concat(&[&x], 2).is_err());
     assert!(concat(&[&x, &numbers(&[4, 2], 1)], 0).is_err());
     assert_eq!(concat(&[&x, &numbers(&[0, 3], 1)], 0).unwrap(), x);
@@ -268,4 +391,6 @@ fn arrays_print_as_numpy_does() {
     assert_eq!(Array::<f32>::from(vec![]).to_string(), "[]");
     let long = Array::from_fn(&[20], |i| i as f64).to_string();
     assert_eq!(long, "[0, 1, 2, 3, …, 16, 17, 18, 19]");
+    assert_eq!(Indices::from_vec(vec![7], &[]).to_string(), "7");
+    assert_eq!(format!("{:?}", Indices::from([[1, 0], [2, 3]])), "[[1, 0], [2, 3]] [2, 2]");
 }

@@ -1,23 +1,26 @@
-//! Selection by integers. Indices are plain `usize`s, not tensors: nothing differentiates by them.
+//! Selection by integers. [`Indices`] are not tensors: nothing differentiates by them.
 
 use super::linear::{Linear, LinearOp, linear, sum_of};
+use super::where_;
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
-use crate::{Array, Tensor};
-use std::sync::Arc;
+use crate::{Array, Indices, Operand, Tensor};
 
-/// `y[i] = x[indices[i]]`, rows along the first axis.
+/// `y[…, j, …] = x[…, indices[j], …]` along an axis.
 #[derive(Clone)]
-struct GatherRows(Arc<[usize]>);
-impl<T: Float> Linear<T> for GatherRows {
-    const NAME: &'static str = "gather_rows";
+struct IndexSelect {
+    axis: usize,
+    indices: Indices,
+}
+impl<T: Float> Linear<T> for IndexSelect {
+    const NAME: &'static str = "index_select";
     fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
-        kernels::gather_rows(x, &self.0)
+        kernels::index_select(x, self.axis, &self.indices)
     }
     fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
-        linear(ScatterAddRows { of: self.clone(), shape: shape.into() }, g)
+        linear(IndexAdd { of: self.clone(), shape: shape.into() }, g)
     }
-    /// Into the rows it came from: the cost is that of the rows, not of the table.
+    /// Into the places it came from: the cost is that of what was taken, not of the table.
     fn pull(
         op: &LinearOp<Self>,
         x: &[Tensor<T>],
@@ -25,21 +28,65 @@ impl<T: Float> Linear<T> for GatherRows {
         g: &Array<T>,
         sums: &mut [Option<Array<T>>],
     ) {
-        kernels::scatter_add_rows(sum_of(&mut sums[0], &x[0]), &op.0.0, g);
+        kernels::index_add(sum_of(&mut sums[0], &x[0]), op.0.axis, &op.0.indices, g);
     }
 }
 
-/// `y = 0`, then `y[indices[i]] += x[i]`: the reverse of [`GatherRows`].
+/// `y = 0`, then `y[…, indices[j], …] += x[…, j, …]`: the reverse of [`IndexSelect`].
 #[derive(Clone)]
-struct ScatterAddRows {
-    of: GatherRows,
+struct IndexAdd {
+    of: IndexSelect,
     shape: Shape,
 }
-impl<T: Float> Linear<T> for ScatterAddRows {
-    const NAME: &'static str = "scatter_add_rows";
+impl<T: Float> Linear<T> for IndexAdd {
+    const NAME: &'static str = "index_add";
     fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
         let mut y = Array::full(&self.shape, T::ZERO);
-        kernels::scatter_add_rows(&mut y, &self.of.0, x);
+        kernels::index_add(&mut y, self.of.axis, &self.of.indices, x);
+        Ok(y)
+    }
+    fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
+        linear(self.of.clone(), g)
+    }
+}
+
+/// `y[…, j, …] = x[…, indices[…, j, …], …]` along an axis.
+#[derive(Clone)]
+struct TakeAlongAxis {
+    axis: usize,
+    indices: Indices,
+}
+impl<T: Float> Linear<T> for TakeAlongAxis {
+    const NAME: &'static str = "take_along_axis";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
+        kernels::take_along_axis(x, self.axis, &self.indices)
+    }
+    fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
+        linear(ScatterAdd { of: self.clone(), shape: shape.into() }, g)
+    }
+    fn pull(
+        op: &LinearOp<Self>,
+        x: &[Tensor<T>],
+        _: &Tensor<T>,
+        g: &Array<T>,
+        sums: &mut [Option<Array<T>>],
+    ) {
+        let back = kernels::scatter_add(sum_of(&mut sums[0], &x[0]), op.0.axis, &op.0.indices, g);
+        back.expect("taken from there before");
+    }
+}
+
+/// `y = 0`, then `y[…, indices[…, j, …], …] += x[…, j, …]`: the reverse of [`TakeAlongAxis`].
+#[derive(Clone)]
+struct ScatterAdd {
+    of: TakeAlongAxis,
+    shape: Shape,
+}
+impl<T: Float> Linear<T> for ScatterAdd {
+    const NAME: &'static str = "scatter_add";
+    fn forward(&self, x: &Array<T>) -> Result<Array<T>, Error> {
+        let mut y = Array::full(&self.shape, T::ZERO);
+        kernels::scatter_add(&mut y, self.of.axis, &self.of.indices, x)?;
         Ok(y)
     }
     fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
@@ -50,7 +97,7 @@ impl<T: Float> Linear<T> for ScatterAddRows {
 /// Selection by integers.
 impl<T: Float> Tensor<T> {
     /// Rows `indices[0], indices[1], …` along the first axis: an embedding, a batch. A row may be taken several times;
-    /// its gradient is the sum.
+    /// its gradient is the sum. ([`index_select`](Self::index_select) along axis 0.)
     ///
     /// ```
     /// # use femtograd::Tensor;
@@ -65,6 +112,72 @@ impl<T: Float> Tensor<T> {
     /// If the tensor is a single number or an index lies outside.
     #[track_caller]
     pub fn gather_rows(&self, indices: &[usize]) -> Tensor<T> {
-        linear(GatherRows(indices.into()), self)
+        linear(IndexSelect { axis: self.axis("gather_rows", 0), indices: indices.into() }, self)
+    }
+
+    /// `y[…, j, …] = x[…, indices[j], …]`: the elements at these indices along an axis. Indices of several axes put
+    /// theirs in place of this one, as in NumPy's `take`.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let x = Tensor::new([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    /// assert_eq!(x.index_select(1, [2, 0]).to_string(), "[[3, 1], [6, 4]]");
+    /// ```
+    ///
+    /// # Panics
+    /// If the axis does not exist or an index lies outside.
+    #[track_caller]
+    pub fn index_select(&self, axis: isize, indices: impl Into<Indices>) -> Tensor<T> {
+        linear(IndexSelect { axis: self.axis("index_select", axis), indices: indices.into() }, self)
+    }
+
+    /// `y[…, j, …] = x[…, indices[…, j, …], …]`: on each line along an axis the elements that the same line of the
+    /// indices names. NumPy's function of this name, PyTorch's `gather`.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let x = Tensor::new([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    /// assert_eq!(x.take_along_axis([[2, 2], [0, 1]], 1).to_string(), "[[3, 3], [4, 5]]");
+    /// let largest = x.argmax(1).reshape(&[2, 1]).unwrap();
+    /// assert_eq!(x.take_along_axis(largest, 1).to_string(), "[[3], [6]]");
+    /// ```
+    ///
+    /// # Panics
+    /// If the axis does not exist, the shapes differ along another one, or an index lies outside.
+    #[track_caller]
+    pub fn take_along_axis(&self, indices: impl Into<Indices>, axis: isize) -> Tensor<T> {
+        linear(TakeAlongAxis { axis: self.axis("take_along_axis", axis), indices: indices.into() }, self)
+    }
+
+    /// `y = x`, then `y[…, indices[…, j, …], …] += source[…, j, …]` along an axis. An index may occur several times.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let (x, source) = (Tensor::new([10.0, 20.0, 30.0]), Tensor::new([1.0, 2.0, 3.0]));
+    /// assert_eq!(x.scatter_add(0, [2, 0, 2], &source).to_string(), "[12, 20, 34]");
+    /// ```
+    ///
+    /// # Panics
+    /// If the axis does not exist, source and indices differ in shape, or from `x` along another axis, or an index lies
+    /// outside.
+    #[track_caller]
+    pub fn scatter_add(&self, axis: isize, indices: impl Into<Indices>, source: &Tensor<T>) -> Tensor<T> {
+        let of = TakeAlongAxis { axis: self.axis("scatter_add", axis), indices: indices.into() };
+        self + linear(ScatterAdd { of, shape: self.shape().into() }, source)
+    }
+
+    /// `value` where the mask is not 0, `x` elsewhere; elementwise under broadcasting. What is covered gets no gradient.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let x = Tensor::new([1.0, -2.0, 3.0]);
+    /// assert_eq!(x.masked_fill(x.lt(0.0), f64::NEG_INFINITY).to_string(), "[1, -inf, 3]");
+    /// ```
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn masked_fill(&self, mask: impl Operand<T>, value: impl Operand<T>) -> Tensor<T> {
+        where_(mask, value, self)
     }
 }

@@ -44,7 +44,7 @@ impl<T: Float> Op<T> for LogSumExp {
 
 /// Losses and what they are made of.
 impl<T: Float> Tensor<T> {
-    /// `ln Σ eˣ` over some axes, which vanish; without overflow. −∞ of none and of −∞ alone.
+    /// `ln Σ eˣ` over some axes (`..`: all), which vanish; without overflow. −∞ of none and of −∞ alone.
     ///
     /// ```
     /// # use femtograd::Tensor;
@@ -57,6 +57,15 @@ impl<T: Float> Tensor<T> {
     pub fn logsumexp(&self, axes: impl Axes) -> Tensor<T> {
         let axes = self.axes("logsumexp", axes);
         Tensor::apply(LogSumExp(axes.clone()), [self]).without(&axes)
+    }
+
+    /// `ln Σ eˣ` over some axes, which keep length 1; without overflow.
+    ///
+    /// # Panics
+    /// If an axis does not exist or is named twice.
+    #[track_caller]
+    pub fn logsumexp_keepdims(&self, axes: impl Axes) -> Tensor<T> {
+        Tensor::apply(LogSumExp(self.axes("logsumexp", axes)), [self])
     }
 
     /// `x − ln Σ eˣ` along an axis: the logarithms of the softmax.

@@ -9,8 +9,11 @@ mod linalg;
 pub(crate) mod linear;
 mod loss;
 mod matmul;
+mod norm;
 mod operators;
+mod order;
 mod reduce;
+mod scan;
 mod shape;
 
 pub use arrange::Padding;

@@ -305,7 +305,9 @@ impl Rule<1> for Atanh {
     }
     #[inline(always)]
     fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
-        [((V::lit(1.0) - x) * (V::lit(1.0) + x)).recip()]
+        // Near ±1 the product keeps what 1 − x² loses; near 0 its own derivative, −x + x, would lose −2x.
+        let (one, square) = (V::lit(1.0), x * x);
+        [V::select(square.lt(V::lit(0.5)), one - square, (one - x) * (one + x)).recip()]
     }
 }
 impl Primitive<1> for Atanh {

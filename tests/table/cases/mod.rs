@@ -461,6 +461,7 @@ pub fn tiny() -> Vec<Case<f64>> {
         case("max_axes", [(&[2, 2], Distinct)], |[x]| x.max_axes(-1)),
         case("slice and concat", [M], |[x]| concat([&x.slice(1, 1..2), x], 1)),
         case("gather_rows", [M], |[x]| x.gather_rows(&[1, 1, 0])),
+        case("take_along_axis", [M], |[x]| x.take_along_axis([[1, 1], [0, 1]], 0)),
         case("logsumexp", [M], |[x]| x.logsumexp(-1)),
     ]
 }
@@ -506,6 +507,7 @@ pub fn empty() -> Vec<Case<f64>> {
         case("gather rows of none", [M], |[x]| x.gather_rows(&[1, 1])),
     ]);
     list.extend(arrangement::empty());
+    list.extend(selection::empty());
     list
 }
 
@@ -549,5 +551,6 @@ pub fn single() -> Vec<Case<f64>> {
         case("a user's op on [1]", [X], |[x]| Tensor::apply(Unit, [x])),
     ]);
     list.extend(arrangement::single());
+    list.extend(selection::single());
     list
 }

@@ -1,0 +1,124 @@
+//! Integers with a shape.
+
+use crate::array::{count, print};
+use crate::{Error, Result, Shape};
+use std::fmt;
+use std::sync::Arc;
+
+/// An n-dimensional array of indices: places along an axis of an [`Array`](crate::Array). Cloning shares them.
+///
+/// ```
+/// use femtograd_kernels::Indices;
+/// let columns = Indices::from([[2, 0], [1, 1]]);
+/// assert_eq!((columns.to_string(), columns.shape()), ("[[2, 0], [1, 1]]".into(), &[2, 2][..]));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Indices {
+    shape: Shape,
+    values: Arc<[usize]>,
+}
+
+impl Indices {
+    /// The integers in row-major order under `shape`.
+    ///
+    /// # Panics
+    /// If the shape has another number of elements.
+    #[track_caller]
+    pub fn from_vec(values: impl Into<Arc<[usize]>>, shape: &[usize]) -> Indices {
+        let values = values.into();
+        let n = values.len();
+        assert!(count(shape) == n, "indices: {n} integers do not fill the shape {shape:?}");
+        Indices { shape: shape.into(), values }
+    }
+
+    /// The length of each axis.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The integers in row-major order.
+    pub fn as_slice(&self) -> &[usize] {
+        &self.values
+    }
+
+    /// The same integers in the same (row-major) order under another shape.
+    ///
+    /// # Errors
+    /// If the new shape has another number of elements.
+    pub fn reshape(&self, shape: &[usize]) -> Result<Indices> {
+        if self.values.len() != count(shape) {
+            let (have, want) = (self.values.len(), count(shape));
+            return Err(Error(format!(
+                "shape {:?} has {have} elements, the new shape {shape:?} has {want}",
+                self.shape
+            )));
+        }
+        Ok(Indices { shape: shape.into(), values: self.values.clone() })
+    }
+
+    /// Whether all are places along `axis` of an array of this shape.
+    pub(crate) fn lie_inside(&self, shape: &[usize], axis: usize) -> Result<()> {
+        let Some(&n) = shape.get(axis) else {
+            return Err(Error(format!("there is no axis {axis} in the shape {shape:?}")));
+        };
+        let Some(mut place) = self.values.iter().position(|&i| i >= n) else { return Ok(()) };
+        let (index, mut at) = (self.values[place], self.shape.clone());
+        for (k, n) in at.iter_mut().zip(&self.shape).rev() {
+            *k = place % n;
+            place /= n;
+        }
+        Err(Error(format!("index {index} at {at:?} of the indices lies outside axis {axis} of {shape:?}")))
+    }
+}
+
+impl From<Vec<usize>> for Indices {
+    fn from(values: Vec<usize>) -> Indices {
+        let n = values.len();
+        Indices::from_vec(values, &[n])
+    }
+}
+impl From<&Vec<usize>> for Indices {
+    fn from(values: &Vec<usize>) -> Indices {
+        Indices::from(&values[..])
+    }
+}
+impl From<&[usize]> for Indices {
+    fn from(values: &[usize]) -> Indices {
+        Indices::from_vec(values, &[values.len()])
+    }
+}
+impl<const N: usize> From<[usize; N]> for Indices {
+    fn from(values: [usize; N]) -> Indices {
+        Indices::from(&values[..])
+    }
+}
+impl<const N: usize> From<&[usize; N]> for Indices {
+    fn from(values: &[usize; N]) -> Indices {
+        Indices::from(&values[..])
+    }
+}
+impl<const M: usize, const N: usize> From<[[usize; N]; M]> for Indices {
+    fn from(rows: [[usize; N]; M]) -> Indices {
+        Indices::from_vec(rows.as_flattened(), &[M, N])
+    }
+}
+impl From<&Indices> for Indices {
+    fn from(indices: &Indices) -> Indices {
+        indices.clone()
+    }
+}
+
+/// Prints as an [`Array`](crate::Array) does.
+impl fmt::Display for Indices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        print(&self.shape, f, &|index, f| {
+            let place = index.iter().zip(&self.shape).fold(0, |place, (i, n)| place * n + i);
+            fmt::Display::fmt(&self.values[place], f)
+        })
+    }
+}
+impl fmt::Debug for Indices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} {:?}", self.shape)
+    }
+}
