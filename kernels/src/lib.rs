@@ -30,10 +30,10 @@ mod reduce;
 pub mod simd;
 mod threads;
 
-pub use array::{Array, Layout, Shape, broadcast, count};
+pub use array::{Array, Layout, Shape, broadcast, count, window_count};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
 pub use float::Float;
-pub use index::{add_to_slice, concat, gather_rows, scatter_add_rows};
+pub use index::{add_to_slice, add_to_windows, concat, gather_rows, scatter_add_rows};
 pub use map::{Function, Sink, map, map_into};
 pub use matmul::matmul;
 pub use reduce::{max, sum, sum_to};

@@ -504,6 +504,7 @@ pub fn empty() -> Vec<Case<f64>> {
         case("gather no rows", [(&[3, 2], ANY)], |[x]| x.gather_rows(&[])),
         case("gather rows of none", [M], |[x]| x.gather_rows(&[1, 1])),
     ]);
+    list.extend(networks::empty());
     list
 }
 
@@ -546,5 +547,6 @@ pub fn single() -> Vec<Case<f64>> {
         case("cross_entropy of [1, 1]", [M], |[x]| x.cross_entropy(&[0])),
         case("a user's op on [1]", [X], |[x]| Tensor::apply(Unit, [x])),
     ]);
+    list.extend(networks::single());
     list
 }
