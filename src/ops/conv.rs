@@ -2,7 +2,7 @@
 //! a matrix product with them, pooling a reduction over them.
 
 use super::linear::{Linear, LinearOp, linear, sum_of};
-use super::norm::for_channels;
+use super::norm::per_channel;
 use crate::kernels::{self, Error, Shape, count, window_count};
 use crate::num::Float;
 use crate::{Array, Tensor, concat};
@@ -269,9 +269,9 @@ fn padded<T: Float>(x: &Tensor<T>, axis: usize, before: usize, after: usize, val
     let end = |length: usize| {
         let mut shape = Shape::from(x.shape());
         shape[axis] = length;
-        Tensor::constant(Array::full(&shape, value))
+        Array::full(&shape, value)
     };
-    concat([&end(before), x, &end(after)], axis as isize)
+    concat([&Tensor::constant(end(before)), x, &Tensor::constant(end(after))], axis as isize)
 }
 
 /// Axis `k` counted from `first`, for several `k`.
@@ -289,11 +289,7 @@ fn split<const D: usize>(shape: &[usize]) -> Option<([usize; 2], [usize; D])> {
 #[track_caller]
 fn with_bias<T: Float>(op: &'static str, y: Tensor<T>, bias: Option<&Tensor<T>>) -> Tensor<T> {
     let Some(bias) = bias else { return y };
-    let channels = y.shape()[1];
-    if *bias.shape() != [channels] {
-        Tensor::refuse(op, &format!("the bias is one number for each of the {channels} channels"), &[bias])
-    }
-    let bias = for_channels(bias, y.shape().len());
+    let bias = per_channel(op, &y, bias);
     y + bias
 }
 

@@ -298,17 +298,14 @@ fn against_classes<T: Float>(log: &Tensor<T>, classes: &[usize], options: &Cross
     if total == 0.0 {
         rows.clear(); // the sums over no rows are 0
     }
-    // The product of the chain rule: what has no weight does not count, be it infinite.
-    let sum = |log: Tensor<T>, weights: Vec<f64>| {
-        let share = weights.into_iter().map(|w| T::of(-w / total)).collect::<Vec<T>>();
-        chain(&log, &Tensor::constant(share)).sum()
-    };
+    let part = |part: f64, class: usize| T::of(-part * weight(class) / total);
     let places: Vec<usize> = rows.iter().map(|&i| i * columns + classes[i]).collect();
-    let own = rows.iter().map(|&i| (1.0 - smoothing) * weight(classes[i])).collect();
-    let loss = sum(log.reshape(&[log.data().len()]).gather_rows(&places), own);
+    let own: Vec<T> = rows.iter().map(|&i| part(1.0 - smoothing, classes[i])).collect();
+    // The product of the chain rule: what has no weight does not count, be it infinite.
+    let loss = chain(&log.reshape(&[log.data().len()]).gather_rows(&places), &Tensor::constant(own)).sum();
     if *smoothing == 0.0 {
         return loss;
     }
-    let all = (0..columns).map(|class| smoothing / columns as f64 * weight(class)).collect();
-    loss + sum(log.gather_rows(&rows), all)
+    let all: Vec<T> = (0..columns).map(|class| part(smoothing / columns as f64, class)).collect();
+    loss + chain(&log.gather_rows(&rows), &Tensor::constant(all)).sum()
 }

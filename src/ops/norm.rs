@@ -53,16 +53,19 @@ impl<T: Float> Moments<T> {
                 format!("a batch with {n} numbers for each channel; at least 2 are needed, and equal shapes");
             Tensor::refuse("updated", &why, &[&self.mean, &batch.mean])
         }
-        let average = |old: &Tensor<T>, new: Tensor<T>| {
-            (old.detach() * T::of(1.0 - momentum) + new * T::of(momentum)).detach()
-        };
         let unbiased = batch.var.detach() * T::of(n as f64 / (n - 1) as f64);
         Moments {
-            mean: average(&self.mean, batch.mean.detach()),
-            var: average(&self.var, unbiased),
+            mean: between(&self.mean, &batch.mean, momentum),
+            var: between(&self.var, &unbiased, momentum),
             count: self.count + n,
         }
     }
+}
+
+/// `(1 − part)·a + part·b`, a constant.
+#[track_caller]
+fn between<T: Float>(a: &Tensor<T>, b: &Tensor<T>, part: f64) -> Tensor<T> {
+    a.detach() * T::of(1.0 - part) + b.detach() * T::of(part)
 }
 
 /// Normalisation. `ε` keeps the quotient finite where all numbers are equal: with an `ε` of 0 that is 0/0, NaN.
@@ -129,7 +132,7 @@ impl<T: Float> Tensor<T> {
         let channels = channels("channel_moments", self);
         let axes: Vec<isize> = (0..self.shape().len() as isize).filter(|&k| k != 1).collect();
         let mean = self.mean_axes(&axes[..]);
-        let centred = self - for_channels(&mean, self.shape().len());
+        let centred = self - per_channel("channel_moments", self, &mean);
         let count = self.data().len().checked_div(channels).unwrap_or(0);
         Moments { mean, var: centred.powi(2).mean_axes(&axes[..]), count }
     }
@@ -148,12 +151,11 @@ impl<T: Float> Tensor<T> {
         bias: &Tensor<T>,
         epsilon: f64,
     ) -> Tensor<T> {
-        let channels = channels("batch_norm", self);
-        let [mean, var, weight, bias] = [&moments.mean, &moments.var, weight, bias].map(|v| {
-            check_channels("batch_norm", channels, v);
-            for_channels(v, self.shape().len())
-        });
-        (self - mean) / (var + T::of(epsilon)).sqrt() * weight + bias
+        const NAME: &str = "batch_norm";
+        channels(NAME, self);
+        let deviation = (per_channel(NAME, self, &moments.var) + T::of(epsilon)).sqrt();
+        let y = (self - per_channel(NAME, self, &moments.mean)) / deviation;
+        y * per_channel(NAME, self, weight) + per_channel(NAME, self, bias)
     }
 
     /// `(x − mean) / √(var + ε) · weight + bias`, mean and variance of each example and group of neighbouring channels;
@@ -165,27 +167,16 @@ impl<T: Float> Tensor<T> {
     /// for each channel.
     #[track_caller]
     pub fn group_norm(&self, groups: usize, weight: &Tensor<T>, bias: &Tensor<T>, epsilon: f64) -> Tensor<T> {
-        let channels = channels("group_norm", self);
+        const NAME: &str = "group_norm";
+        let channels = channels(NAME, self);
         if groups == 0 || channels % groups != 0 {
             let why = format!("{channels} channels do not divide into {groups} groups");
-            Tensor::refuse("group_norm", &why, &[self])
+            Tensor::refuse(NAME, &why, &[self])
         }
-        let [weight, bias] = [weight, bias].map(|v| {
-            check_channels("group_norm", channels, v);
-            for_channels(v, self.shape().len())
-        });
         let (n, each) = (self.shape()[0], channels / groups * count(&self.shape()[2..]));
         let y = self.reshape(&[n, groups, each]).standardize(-1, epsilon);
-        y.reshape(self.shape()) * weight + bias
+        y.reshape(self.shape()) * per_channel(NAME, self, weight) + per_channel(NAME, self, bias)
     }
-}
-
-/// One number for each channel, such that it broadcasts to `[examples, channels, …]` of so many axes.
-#[track_caller]
-pub(super) fn for_channels<T: Float>(v: &Tensor<T>, axes: usize) -> Tensor<T> {
-    let mut shape = vec![1; axes - 1];
-    shape[0] = v.shape()[0];
-    v.reshape(&shape)
 }
 
 /// The number of channels of `[examples, channels, …]`.
@@ -197,12 +188,16 @@ fn channels<T: Float>(op: &'static str, x: &Tensor<T>) -> usize {
     }
 }
 
-/// Refuses what is not one number for each channel.
+/// `v`, one number for each channel of `x`, such that it broadcasts to `[examples, channels, …]`.
 #[track_caller]
-fn check_channels<T: Float>(op: &'static str, channels: usize, v: &Tensor<T>) {
+pub(super) fn per_channel<T: Float>(op: &'static str, x: &Tensor<T>, v: &Tensor<T>) -> Tensor<T> {
+    let channels = x.shape()[1];
     if *v.shape() != [channels] {
-        Tensor::refuse(op, &format!("one number is needed for each of the {channels} channels"), &[v])
+        Tensor::refuse(op, &format!("one number is needed for each of {channels} channels"), &[v, x])
     }
+    let mut shape = vec![1; x.shape().len() - 1];
+    shape[0] = channels;
+    v.reshape(&shape)
 }
 
 /// The last axes of `x`, whose shape `weight` has.
