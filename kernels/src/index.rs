@@ -103,11 +103,13 @@ pub fn add_to_slice<T: Float>(
     let part = part.contiguous();
     let part = part.as_slice().expect("contiguous");
     let target = target.as_mut_slice();
+    // Neighbours along the axis are neighbours in memory: all of them are one run.
+    let (runs, width) = if step == 1 { (1, len * inner) } else { (len, inner) };
     for i in 0..outer {
-        for j in 0..len {
+        for j in 0..runs {
             let k = start.wrapping_add_signed(j as isize * step);
-            let to = &mut target[(i * n + k) * inner..][..inner];
-            to.iter_mut().zip(&part[(i * len + j) * inner..][..inner]).for_each(|(t, &v)| *t += v);
+            let to = &mut target[(i * n + k) * inner..][..width];
+            to.iter_mut().zip(&part[(i * runs + j) * width..][..width]).for_each(|(t, &v)| *t += v);
         }
     }
 }

@@ -220,7 +220,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis, a window does not fit into it, or the padding is more than half a window.
     #[track_caller]
     pub fn max_pool1d(&self, pool: &Pool<1>) -> Tensor<T> {
-        pooled("max_pool1d", self, pool, T::NEG_INFINITY).max_axes(-1)
+        pooled("max_pool1d", self, pool, T::NEG_INFINITY).max_axes(0)
     }
 
     /// The largest element of each window over the last two axes. Equal maxima share the gradient equally.
@@ -238,7 +238,7 @@ impl<T: Float> Tensor<T> {
     /// If there are no such axes, a window does not fit into them, or the padding is more than half a window.
     #[track_caller]
     pub fn max_pool2d(&self, pool: &Pool<2>) -> Tensor<T> {
-        pooled("max_pool2d", self, pool, T::NEG_INFINITY).max_axes([-2, -1])
+        pooled("max_pool2d", self, pool, T::NEG_INFINITY).max_axes([0, 1])
     }
 
     /// The mean of each window along the last axis. Zeros added at the ends count (PyTorch's `count_include_pad`).
@@ -247,7 +247,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis, a window does not fit into it, or the padding is more than half a window.
     #[track_caller]
     pub fn avg_pool1d(&self, pool: &Pool<1>) -> Tensor<T> {
-        pooled("avg_pool1d", self, pool, T::ZERO).mean_axes(-1)
+        pooled("avg_pool1d", self, pool, T::ZERO).mean_axes(0)
     }
 
     /// The mean of each window over the last two axes. Zeros added at the ends count (PyTorch's `count_include_pad`).
@@ -256,7 +256,7 @@ impl<T: Float> Tensor<T> {
     /// If there are no such axes, a window does not fit into them, or the padding is more than half a window.
     #[track_caller]
     pub fn avg_pool2d(&self, pool: &Pool<2>) -> Tensor<T> {
-        pooled("avg_pool2d", self, pool, T::ZERO).mean_axes([-2, -1])
+        pooled("avg_pool2d", self, pool, T::ZERO).mean_axes([0, 1])
     }
 }
 
@@ -274,8 +274,8 @@ fn padded<T: Float>(x: &Tensor<T>, axis: usize, before: usize, after: usize, val
     concat([&Tensor::constant(end(before)), x, &Tensor::constant(end(after))], axis as isize)
 }
 
-/// Axis `k` counted from `first`, for several `k`.
-fn axes(first: usize, number: usize) -> impl Iterator<Item = isize> {
+/// So many axes from the first one named on.
+fn axes(first: usize, number: usize) -> impl DoubleEndedIterator<Item = isize> {
     (first..first + number).map(|k| k as isize)
 }
 
@@ -320,16 +320,14 @@ fn convolve<T: Float, const D: usize>(
         }
         y = padded(&y, k + 2, padding[k], padding[k], T::ZERO);
     }
-    // [examples, groups, channels of one, positions…, kernel…]
+    // [kernel…, examples, groups, channels of one, positions…], the kernel's last axis first
     y = y.reshape(&[&[n, groups, each], &y.shape()[2..]].concat());
-    for k in 0..D {
-        y = linear(Windows { axis: k + 3, size: kernel[k], step: stride[k], dilation: dilation[k] }, &y);
-    }
-    let positions = &y.shape()[3..3 + D];
+    y = windows_in_front(&y, 3, kernel, stride, dilation);
+    let positions = &y.shape()[D + 3..];
     let shape = [&[outputs, n], positions].concat();
     let sizes = [groups, each * count(&kernel), n * count(positions)];
-    let order: Vec<isize> = [1, 2].into_iter().chain(axes(3 + D, D)).chain([0]).chain(axes(3, D)).collect();
-    let columns = y.permute(&order).reshape(&sizes);
+    let order = axes(D + 1, 2).chain(axes(0, D).rev()).chain(axes(D, 1)).chain(axes(D + 3, D));
+    let columns = y.permute(&order.collect::<Vec<_>>()).reshape(&sizes);
     let rows = weight.reshape(&[groups, outputs / groups, sizes[1]]);
     with_bias(op, rows.matmul(&columns).reshape(&shape).transpose(0, 1), bias)
 }
@@ -353,14 +351,14 @@ fn convolve_back<T: Float, const D: usize>(
         let why = "the weight is [channels, output channels / groups, …]";
         Tensor::refuse(op, &format!("{channels} channels, {groups} groups: {why}"), &[x, weight])
     }
-    // The product of every element with every number of its kernels:
-    // [examples, output channels, positions…, kernel…]
+    // The product of every element with every number of its kernels, the kernel's last axis first:
+    // [kernel…, examples, output channels, positions…]
     let columns = x.transpose(0, 1).reshape(&[groups, channels / groups, n * count(&lengths)]);
     let rows = weight.reshape(&[groups, channels / groups, each * count(&kernel)]);
     let products =
         rows.t().matmul(&columns).reshape(&[&[groups * each], &kernel[..], &[n], &lengths].concat());
-    let order: Vec<isize> = [D as isize + 1, 0].into_iter().chain(axes(D + 2, D)).chain(axes(1, D)).collect();
-    let mut y = products.permute(&order);
+    let order = axes(1, D).rev().chain(axes(D + 1, 1)).chain(axes(0, 1)).chain(axes(D + 2, D));
+    let mut y = products.permute(&order.collect::<Vec<_>>());
     for k in (0..D).rev() {
         if [lengths[k], kernel[k], stride[k], dilation[k]].contains(&0) {
             let why = "an input, a kernel, a stride or a dilation of 0";
@@ -381,16 +379,39 @@ fn convolve_back<T: Float, const D: usize>(
             );
             Tensor::refuse(op, &why, &[x, weight])
         }
-        let of = Windows { axis: k + 2, size: kernel[k], step: stride[k], dilation: dilation[k] };
-        let mut shape = Shape::from(&y.shape()[..y.shape().len() - 1]);
-        shape[k + 2] = length;
-        y = padded(&linear(Overlay { of, shape }, &y), k + 2, 0, output_padding[k], T::ZERO);
-        y = y.slice(k as isize + 2, from..to);
+        // Behind the kernel's other axes, examples and channels.
+        let axis = k + 2 + k;
+        let of = Windows { axis, size: kernel[k], step: stride[k], dilation: dilation[k] };
+        let mut shape = Shape::from(&y.shape()[1..]);
+        shape[axis] = length;
+        let order: Vec<isize> = axes(1, shape.len()).chain([0]).collect();
+        y = padded(&linear(Overlay { of, shape }, &y.permute(&order)), axis, 0, output_padding[k], T::ZERO);
+        y = y.slice(axis as isize, from..to);
     }
     with_bias(op, y, bias)
 }
 
-/// The windows of the last `D` axes, their elements along `D` more.
+/// The windows along `D` axes from the one named on. Their elements lie along `D` axes in front, the last one first: so
+/// neighbours in memory stay neighbours, for what is done with all windows at once.
+#[track_caller]
+fn windows_in_front<T: Float, const D: usize>(
+    x: &Tensor<T>,
+    first: usize,
+    size: [usize; D],
+    stride: [usize; D],
+    dilation: [usize; D],
+) -> Tensor<T> {
+    let mut y = x.clone();
+    for k in 0..D {
+        let axis = first + k + k;
+        y = linear(Windows { axis, size: size[k], step: stride[k], dilation: dilation[k] }, &y);
+        let last = y.shape().len() - 1;
+        y = y.permute(&axes(last, 1).chain(axes(0, last)).collect::<Vec<_>>());
+    }
+    y
+}
+
+/// The windows of the last `D` axes, their elements along the first `D`.
 #[track_caller]
 fn pooled<T: Float, const D: usize>(
     op: &'static str,
@@ -414,8 +435,5 @@ fn pooled<T: Float, const D: usize>(
         }
         y = padded(&y, first + k, padding[k], padding[k], outside);
     }
-    for k in 0..D {
-        y = linear(Windows { axis: first + k, size: size[k], step: stride[k], dilation: dilation[k] }, &y);
-    }
-    y
+    windows_in_front(&y, first, size, stride, dilation)
 }

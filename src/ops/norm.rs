@@ -82,7 +82,7 @@ impl<T: Float> Tensor<T> {
     /// If an axis does not exist or is named twice.
     #[track_caller]
     pub fn standardize(&self, axes: impl Axes, epsilon: f64) -> Tensor<T> {
-        let axes = axes.list();
+        let axes: Vec<isize> = self.axes("standardize", axes).iter().map(|&k| k as isize).collect();
         let centred = self - self.mean_keepdims(&axes[..]);
         let var = centred.powi(2).mean_keepdims(&axes[..]);
         centred / (var + T::of(epsilon)).sqrt()
