@@ -136,7 +136,7 @@ fn pools_are_their_definition() {
     for case in 0..MOVES.len() * MOVES.len() {
         let along = [MOVES[case / MOVES.len()], MOVES[case % MOVES.len()]];
         let [([s, p, d], k), ([t, q, e], m)] = along;
-        let (p, q) = (p.min(((k - 1) * d + 1) / 2), q.min(((m - 1) * e + 1) / 2));
+        let (p, q) = (p.min(((k - 1) * d).div_ceil(2)), q.min(((m - 1) * e).div_ceil(2)));
         let along = [([s, p, d], k), ([t, q, e], m)];
         let x = random(&[2, 3, 7, 11], 5);
         let length = |n: usize, ([s, p, d], k): ([usize; 3], usize)| (n + 2 * p - (k - 1) * d - 1) / s + 1;
@@ -294,16 +294,18 @@ fn standard(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore)]
 fn norms_are_their_definition() {
     let shape = [3, 4, 5];
     let x = random(&shape, 1);
     let (w, b) = (random(&[4], 2), random(&[4], 3));
     // Each norm, and which row an element belongs to.
-    let norms: [(Tensor<f64>, &dyn Fn([usize; 3]) -> usize); 4] = [
-        (x.batch_norm(&x.channel_moments(), &w, &b, 0.25), &|[_, c, _]| c),
-        (x.group_norm(1, &w, &b, 0.25), &|[n, _, _]| n),
-        (x.group_norm(2, &w, &b, 0.25), &|[n, c, _]| n * 2 + c / 2),
-        (x.group_norm(4, &w, &b, 0.25), &|[n, c, _]| n * 4 + c),
+    type Row = fn([usize; 3]) -> usize;
+    let norms: [(Tensor<f64>, Row); 4] = [
+        (x.batch_norm(&x.channel_moments(), &w, &b, 0.25), |[_, c, _]| c),
+        (x.group_norm(1, &w, &b, 0.25), |[n, _, _]| n),
+        (x.group_norm(2, &w, &b, 0.25), |[n, c, _]| n * 2 + c / 2),
+        (x.group_norm(4, &w, &b, 0.25), |[n, c, _]| n * 4 + c),
     ];
     for (y, row) in norms {
         let mut rows = vec![vec![]; 12];
@@ -338,6 +340,7 @@ fn moments_run() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore)]
 fn dropout_keeps_the_mean() {
     let x = Tensor::new([1.0, INF, -2.0]);
     let mut rng = Rng::new(1);

@@ -6,6 +6,7 @@ use super::norm::per_channel;
 use crate::kernels::{self, Error, Shape, count, window_count};
 use crate::num::Float;
 use crate::{Array, Tensor, concat};
+use std::ops::Range;
 
 /// `y[…, j, …, k] = x[…, j·step + k·dilation, …]`: windows along an axis, their `size` elements along a new last one.
 #[derive(Clone)]
@@ -308,7 +309,7 @@ fn convolve<T: Float, const D: usize>(
         let why = "the input is [examples, channels, …], the weight [output channels, channels / groups, …]";
         Tensor::refuse(op, &format!("{why}, with {D} more of both"), &[x, weight])
     };
-    if groups == 0 || channels != groups * each || outputs % groups != 0 {
+    if groups == 0 || channels != groups * each || !outputs.is_multiple_of(groups) {
         let why = "the weight is [output channels, channels / groups, …]";
         Tensor::refuse(op, &format!("{channels} channels, {groups} groups: {why}"), &[x, weight])
     }
@@ -332,6 +333,27 @@ fn convolve<T: Float, const D: usize>(
     with_bias(op, rows.matmul(&columns).reshape(&shape).transpose(0, 1), bias)
 }
 
+/// How long `n` windows are together, and which part of that a transposed convolution leaves.
+fn spread(
+    n: usize,
+    &Windows { size, step, dilation, .. }: &Windows,
+    padding: usize,
+    output_padding: usize,
+) -> Result<(usize, Range<usize>), Error> {
+    if [n, size, step, dilation].contains(&0) {
+        return Err(Error("an input, a kernel, a stride or a dilation of 0".into()));
+    }
+    if output_padding >= step {
+        return Err(Error(format!("the output padding {output_padding} is not less than the stride {step}")));
+    }
+    let length = (n - 1) * step + (size - 1) * dilation + 1;
+    let left = padding..(length + output_padding).saturating_sub(padding);
+    if left.is_empty() {
+        return Err(Error(format!("a padding of {padding} leaves nothing of {length} elements")));
+    }
+    Ok((length, left))
+}
+
 #[track_caller]
 fn convolve_back<T: Float, const D: usize>(
     op: &'static str,
@@ -347,7 +369,7 @@ fn convolve_back<T: Float, const D: usize>(
         let why = "the input is [examples, channels, …], the weight [channels, output channels / groups, …]";
         Tensor::refuse(op, &format!("{why}, with {D} more of both"), &[x, weight])
     };
-    if groups == 0 || channels != inputs || channels % groups != 0 {
+    if groups == 0 || channels != inputs || !channels.is_multiple_of(groups) {
         let why = "the weight is [channels, output channels / groups, …]";
         Tensor::refuse(op, &format!("{channels} channels, {groups} groups: {why}"), &[x, weight])
     }
@@ -360,33 +382,17 @@ fn convolve_back<T: Float, const D: usize>(
     let order = axes(1, D).rev().chain(axes(D + 1, 1)).chain(axes(0, 1)).chain(axes(D + 2, D));
     let mut y = products.permute(&order.collect::<Vec<_>>());
     for k in (0..D).rev() {
-        if [lengths[k], kernel[k], stride[k], dilation[k]].contains(&0) {
-            let why = "an input, a kernel, a stride or a dilation of 0";
-            Tensor::refuse(op, &format!("{why} along axis {}", k + 2), &[x, weight])
-        }
-        let length = (lengths[k] - 1) * stride[k] + (kernel[k] - 1) * dilation[k] + 1;
-        if output_padding[k] >= stride[k] {
-            let why =
-                format!("the output padding {} is not less than the stride {}", output_padding[k], stride[k]);
-            Tensor::refuse(op, &why, &[x, weight])
-        }
-        let (from, to) = (padding[k], (length + output_padding[k]).saturating_sub(padding[k]));
-        if from >= to {
-            let why = format!(
-                "a padding of {} leaves nothing of {length} elements along axis {}",
-                padding[k],
-                k + 2
-            );
-            Tensor::refuse(op, &why, &[x, weight])
-        }
+        let of = Windows { axis: k + 2 + k, size: kernel[k], step: stride[k], dilation: dilation[k] };
+        let (length, left) = match spread(lengths[k], &of, padding[k], output_padding[k]) {
+            Ok(lengths) => lengths,
+            Err(why) => Tensor::refuse(op, &format!("along axis {}: {why}", k + 2), &[x, weight]),
+        };
         // Behind the kernel's other axes, examples and channels.
-        let axis = k + 2 + k;
-        let of = Windows { axis, size: kernel[k], step: stride[k], dilation: dilation[k] };
-        let mut shape = Shape::from(&y.shape()[1..]);
+        let (axis, mut shape) = (of.axis, Shape::from(&y.shape()[1..]));
         shape[axis] = length;
         let order: Vec<isize> = axes(1, shape.len()).chain([0]).collect();
         y = padded(&linear(Overlay { of, shape }, &y.permute(&order)), axis, 0, output_padding[k], T::ZERO);
-        y = y.slice(axis as isize, from..to);
+        y = y.slice(axis as isize, left);
     }
     with_bias(op, y, bias)
 }

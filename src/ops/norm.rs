@@ -169,7 +169,7 @@ impl<T: Float> Tensor<T> {
     pub fn group_norm(&self, groups: usize, weight: &Tensor<T>, bias: &Tensor<T>, epsilon: f64) -> Tensor<T> {
         const NAME: &str = "group_norm";
         let channels = channels(NAME, self);
-        if groups == 0 || channels % groups != 0 {
+        if groups == 0 || !channels.is_multiple_of(groups) {
             let why = format!("{channels} channels do not divide into {groups} groups");
             Tensor::refuse(NAME, &why, &[self])
         }
