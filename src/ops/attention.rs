@@ -96,8 +96,8 @@ impl<T: Float> Tensor<T> {
     /// let x = Tensor::new([1.0, 1.0, 1.0, 1.0]);
     /// let y = x.dropout(0.5, &mut Rng::new(3));
     /// y.sum().backward();
-    /// assert_eq!(y.to_string(), "[0, 2, 0, 2]");
-    /// assert_eq!(x.grad().unwrap().to_string(), "[0, 2, 0, 2]");
+    /// assert_eq!(y.to_string(), "[2, 0, 0, 2]");
+    /// assert_eq!(x.grad().unwrap().to_string(), "[2, 0, 0, 2]");
     /// ```
     ///
     /// # Panics
