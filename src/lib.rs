@@ -130,6 +130,7 @@ pub use kernels::{Array, Error, Indices, Shape, set_threads};
 pub use mistake::Mistake;
 pub use num::Float;
 pub use op::Op;
+pub use ops::{Attention, Conv, ConvTranspose, CrossEntropy, Moments, Pool, scaled_dot_product_attention};
 pub use ops::{Axes, Padding, concat, einsum, stack, where_};
 pub use rule::{Elementwise, Rule};
 use tensor::Parents;

@@ -9,24 +9,27 @@ use crate::{Array, Tensor};
 pub struct Sgd {
     /// The learning rate.
     pub lr: f64,
+    /// Whether a parameter without a gradient is left as it is, rather than refused; false at first.
+    pub allow_missing: bool,
 }
 
 impl Sgd {
     /// Gradient descent with learning rate `lr`.
     pub fn new(lr: f64) -> Sgd {
-        Sgd { lr }
+        Sgd { lr, allow_missing: false }
     }
 
     /// One step. The parameters' gradients are used up: the new leaves have none.
     ///
     /// # Panics
     /// If a parameter has no gradient: `backward` was not called, or the loss does not depend on it. Then nothing has
-    /// changed.
+    /// changed. (Unless [`allow_missing`](Self::allow_missing) says that this is no mistake.)
     #[track_caller]
     pub fn step<'a, T: Float>(&mut self, parameters: impl IntoIterator<Item = &'a mut Tensor<T>>) {
         let parameters: Vec<_> = parameters.into_iter().collect();
-        let gradients: Vec<_> = parameters.iter().enumerate().map(|(i, p)| gradient(p, i)).collect();
+        let gradients = gradients(&parameters, self.allow_missing);
         for (p, g) in parameters.into_iter().zip(gradients) {
+            let Some(g) = g else { continue };
             let step = Array::scalar(T::of(-self.lr)) * g;
             p.set_data(p.data().clone() + step);
         }
@@ -55,14 +58,24 @@ pub struct Adam<T: Float = f32> {
     pub betas: (f64, f64),
     /// `ε`, which keeps the quotient finite.
     pub epsilon: f64,
+    /// Whether a parameter without a gradient is left as it is, and so are its moments, rather than refused; false at
+    /// first.
+    pub allow_missing: bool,
+    states: Vec<State<T>>,
+}
+
+/// What Adam keeps of a parameter: `t`, `m` and `v`.
+#[derive(Clone, Debug)]
+struct State<T: Float> {
     steps: i32,
-    moments: Vec<(Array<T>, Array<T>)>,
+    mean: Array<T>,
+    square: Array<T>,
 }
 
 impl<T: Float> Adam<T> {
     /// Adam with learning rate `lr`, `β = (0.9, 0.999)` and `ε = 10⁻⁸`.
     pub fn new(lr: f64) -> Adam<T> {
-        Adam { lr, betas: (0.9, 0.999), epsilon: 1e-8, steps: 0, moments: Vec::new() }
+        Adam { lr, betas: (0.9, 0.999), epsilon: 1e-8, allow_missing: false, states: Vec::new() }
     }
 
     /// One step. Give the same parameters in the same order each time: the moments are kept by position. The
@@ -70,32 +83,35 @@ impl<T: Float> Adam<T> {
     ///
     /// # Panics
     /// If a parameter has no gradient (`backward` was not called, or the loss does not depend on it), or if the
-    /// parameters have other shapes than at the first step. Then nothing has changed.
+    /// parameters have other shapes than at the first step. Then nothing has changed. (A missing gradient is no mistake
+    /// if [`allow_missing`](Self::allow_missing) says so.)
     #[track_caller]
     pub fn step<'a>(&mut self, parameters: impl IntoIterator<Item = &'a mut Tensor<T>>) {
         let parameters: Vec<_> = parameters.into_iter().collect();
         // Everything is checked before anything changes.
-        let gradients: Vec<_> = parameters.iter().enumerate().map(|(i, p)| gradient(p, i)).collect();
-        if self.steps == 0 {
-            let zeros = |p: &&mut Tensor<T>| Array::full(p.shape(), T::ZERO);
-            self.moments = parameters.iter().map(|p| (zeros(p), zeros(p))).collect();
+        let gradients = gradients(&parameters, self.allow_missing);
+        if self.states.is_empty() {
+            let zeros = |p: &Tensor<T>| Array::full(p.shape(), T::ZERO);
+            self.states =
+                parameters.iter().map(|p| State { steps: 0, mean: zeros(p), square: zeros(p) }).collect();
         }
-        let was: Vec<_> = self.moments.iter().map(|(m, _)| m.shape()).collect();
+        let was: Vec<_> = self.states.iter().map(|state| state.mean.shape()).collect();
         let is: Vec<_> = parameters.iter().map(|p| p.shape()).collect();
         assert!(was == is, "Adam: the parameters have the shapes {is:?}, at the first step they had {was:?}");
-        self.steps += 1;
-        let update = Update {
-            betas: [T::of(self.betas.0), T::of(self.betas.1)],
-            rate: T::of(self.lr / (1.0 - self.betas.0.powi(self.steps))),
-            correction: T::of(1.0 / (1.0 - self.betas.1.powi(self.steps))),
-            epsilon: T::of(self.epsilon),
-        };
-        for ((p, g), (m, v)) in parameters.into_iter().zip(gradients).zip(&mut self.moments) {
+        for ((p, g), state) in parameters.into_iter().zip(gradients).zip(&mut self.states) {
+            let Some(g) = g else { continue };
+            state.steps += 1;
+            let update = Update {
+                betas: [T::of(self.betas.0), T::of(self.betas.1)],
+                rate: T::of(self.lr / (1.0 - self.betas.0.powi(state.steps))),
+                correction: T::of(1.0 / (1.0 - self.betas.1.powi(state.steps))),
+                epsilon: T::of(self.epsilon),
+            };
             let mut fresh = [(); 3].map(|()| Buffer::scratch(g.len()));
             let sinks = fresh.each_mut().map(|buffer| kernels::Sink::Write(buffer));
-            kernels::map_into(update, [p.data(), &g, m, v], [], p.shape(), sinks);
-            let [next, m_next, v_next] = fresh.map(|buffer| Array::from_buffer(buffer, p.shape()));
-            (*m, *v) = (m_next, v_next);
+            kernels::map_into(update, [p.data(), &g, &state.mean, &state.square], [], p.shape(), sinks);
+            let [next, mean, square] = fresh.map(|buffer| Array::from_buffer(buffer, p.shape()));
+            (state.mean, state.square) = (mean, square);
             p.set_data(next);
         }
     }
@@ -119,13 +135,17 @@ impl<T: Float> kernels::Function<T, 4, 0, 3> for Update<T> {
     }
 }
 
+/// Each parameter's gradient; if one has none, that is a mistake unless it is allowed.
 #[track_caller]
-fn gradient<T: Float>(p: &Tensor<T>, i: usize) -> Array<T> {
-    p.grad().unwrap_or_else(|| {
+fn gradients<T: Float>(parameters: &[&mut Tensor<T>], allow_missing: bool) -> Vec<Option<Array<T>>> {
+    let gradients: Vec<_> = parameters.iter().map(|p| p.grad()).collect();
+    if let (Some(i), false) = (gradients.iter().position(Option::is_none), allow_missing) {
+        let p = &parameters[i];
         let name = p.label().map_or(format!("parameter {i}"), |label| format!("parameter {label:?}"));
         panic!(
             "step: {name} of shape {:?} has no gradient: call backward() first, on a loss that depends on it",
             p.shape()
         )
-    })
+    }
+    gradients
 }

@@ -524,3 +524,34 @@ fn an_optimiser_checks_before_it_changes() {
     (&a * &a).backward();
     assert!(panic_of(|| adam.step([&mut a])).contains("first step"));
 }
+
+#[test]
+fn an_optimiser_may_leave_out_what_has_no_gradient() {
+    use femtograd::optim::{Adam, Sgd};
+    let parameters = || [Tensor::new(1.0).named("reached"), Tensor::new(1.0).named("frozen")];
+    let message = panic_of(|| {
+        let mut p = parameters();
+        (&p[0] * 3.0).backward();
+        Sgd::new(0.1).step(&mut p);
+    });
+    assert!(message.contains("frozen"), "{message}");
+
+    let mut p = parameters();
+    (&p[0] * 3.0).backward();
+    Sgd { allow_missing: true, ..Sgd::new(0.1) }.step(&mut p);
+    assert_eq!(p.each_ref().map(Tensor::item), [0.7, 1.0]);
+
+    // Whenever its first gradient comes, the first step of Adam is one of size `lr`.
+    let mut p = parameters();
+    let mut adam = Adam::new(0.1);
+    adam.allow_missing = true;
+    for step in 1..=3 {
+        (&p[0] * 3.0).backward();
+        if step == 3 {
+            (&p[1] * 3.0).backward();
+        }
+        adam.step(&mut p);
+        let left: f64 = if step < 3 { 1.0 } else { 0.9 };
+        assert!((p[1].item() - left).abs() < 1e-8 && (p[0].item() - 1.0 + 0.1 * step as f64).abs() < 1e-8);
+    }
+}

@@ -457,6 +457,45 @@ impl<T: Float> Array<T> {
         }
         Ok(self.with_layout(layout))
     }
+
+    /// The windows along an axis, without copying: the axis counts them, and their elements lie along a new last axis.
+    /// Window `j` has the `size` elements `j·step + k·dilation`; windows may share elements.
+    ///
+    /// # Errors
+    /// As [`window_count`]; or if the axis does not exist.
+    pub fn windows(&self, axis: usize, size: usize, step: usize, dilation: usize) -> Result<Array<T>> {
+        let mut layout = self.layout();
+        let Some(&n) = layout.shape.get(axis) else {
+            return Err(Error(format!("there is no axis {axis} in the shape {:?}", self.shape())));
+        };
+        layout.shape[axis] = window_count(n, size, step, dilation)?;
+        layout.shape.push(size);
+        try_count(&layout.shape)?;
+        // Wrapping, since with a single window, or a single element in each, a stride of any size is never taken.
+        let stride = layout.strides[axis];
+        layout.strides[axis] = stride.wrapping_mul(step as isize);
+        layout.strides.push(stride.wrapping_mul(dilation as isize));
+        Ok(self.with_layout(layout))
+    }
+}
+
+/// How many windows of `size` elements, `dilation` apart, fit along an axis of `n`, if each begins `step` after the last.
+///
+/// # Errors
+/// If none does, or one of the three numbers is 0.
+pub fn window_count(n: usize, size: usize, step: usize, dilation: usize) -> Result<usize> {
+    if size == 0 || step == 0 || dilation == 0 {
+        return Err(Error(format!(
+            "a window has 1 element or more, as have its steps: not size {size}, step {step}, dilation {dilation}"
+        )));
+    }
+    let last = (size - 1).saturating_mul(dilation);
+    match n.checked_sub(last.saturating_add(1)) {
+        Some(rest) => Ok(rest / step + 1),
+        None => Err(Error(format!(
+            "a window of {size} elements, each {dilation} after the last, does not fit into {n}"
+        ))),
+    }
 }
 
 /// Walks the elements of an array in row-major order, whatever their layout, filling slices on the way.

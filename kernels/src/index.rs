@@ -166,3 +166,22 @@ pub fn add_to_slice<T: Float>(
         }
     }
 }
+
+/// Adds the windows of `part` to the elements of `target` they consist of: the reverse of [`Array::windows`]. An element
+/// of several windows gets the sum.
+///
+/// # Panics
+/// If the windows do not lie inside: callers took them from there before.
+pub fn add_to_windows<T: Float>(
+    target: &mut Array<T>,
+    axis: usize,
+    step: usize,
+    dilation: usize,
+    part: &Array<T>,
+) {
+    let (&size, windows) = part.shape().split_last().expect("windows have a last axis");
+    for k in 0..size {
+        let elements = part.slice(windows.len(), k, 1, 1).and_then(|part| part.reshape(windows));
+        add_to_slice(target, axis, k * dilation, step as isize, &elements.expect("element k of each window"));
+    }
+}

@@ -38,10 +38,12 @@ pub mod simd;
 pub mod special;
 mod threads;
 
-pub use array::{Array, Layout, Shape, broadcast, count};
+pub use array::{Array, Layout, Shape, broadcast, count, window_count};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
 pub use float::Float;
-pub use index::{add_to_slice, concat, index_add, index_select, scatter_add, take_along_axis};
+pub use index::{
+    add_to_slice, add_to_windows, concat, index_add, index_select, scatter_add, take_along_axis,
+};
 pub use indices::Indices;
 #[cfg(feature = "linalg")]
 pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};

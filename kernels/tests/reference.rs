@@ -394,3 +394,41 @@ fn arrays_print_as_numpy_does() {
     assert_eq!(Indices::from_vec(vec![7], &[]).to_string(), "7");
     assert_eq!(format!("{:?}", Indices::from([[1, 0], [2, 3]])), "[[1, 0], [2, 3]] [2, 2]");
 }
+
+#[test]
+fn windows_are_their_definition() {
+    let moves = [(1, 1, 1), (1, 3, 1), (2, 1, 1), (3, 2, 1), (2, 1, 3), (3, 5, 2), (5, 7, 2)];
+    for shape in [&[11][..], &[2, 9], &[9, 2], &[2, 10, 3], &[0, 9]] {
+        let axis = shape.iter().position(|&n| n >= 9).unwrap();
+        for x in layouts::<f64>(shape, 5) {
+            for (size, step, dilation) in moves {
+                let y = x.windows(axis, size, step, dilation).unwrap();
+                let number = (shape[axis] - (size - 1) * dilation - 1) / step + 1;
+                assert_eq!((y.shape()[axis], y.shape()[shape.len()]), (number, size));
+                assert_eq!(y.copied(), y);
+                // Element by element; and back, where each is added to the one it was.
+                let (mut sums, mut index) = (vec![0.0; x.len()], vec![0; y.ndim()]);
+                for i in 0..y.len() {
+                    let mut rest = i;
+                    for k in (0..y.ndim()).rev() {
+                        (index[k], rest) = (rest % y.shape()[k], rest / y.shape()[k]);
+                    }
+                    let mut from = index[..shape.len()].to_vec();
+                    from[axis] = from[axis] * step + index[shape.len()] * dilation;
+                    assert_eq!(y.at(&index), x.at(&from));
+                    sums[from.iter().zip(shape).fold(0, |flat, (i, n)| flat * n + i)] += y.at(&index);
+                }
+                let mut back = Array::full(shape, 0.0);
+                add_to_windows(&mut back, axis, step, dilation, &y);
+                assert_eq!(back.to_vec(), sums);
+            }
+        }
+    }
+    assert_eq!(window_count(5, 1, usize::MAX, usize::MAX), Ok(1));
+    assert_eq!((window_count(5, 5, 1, 1), window_count(5, 2, 3, 1)), (Ok(1), Ok(2)));
+    for (size, step, dilation) in [(6, 1, 1), (2, 1, 5), (0, 1, 1), (1, 0, 1), (1, 1, 0), (usize::MAX, 1, 2)]
+    {
+        assert!(window_count(5, size, step, dilation).is_err());
+    }
+    assert!(numbers::<f32>(&[3], 1).windows(1, 1, 1, 1).is_err());
+}

@@ -1,84 +1,88 @@
-//! Losses, and the functions they are made of that need care with large numbers.
+//! Losses: how far a prediction is from what it should be, as one number, a mean.
+//!
+//! A target has the prediction's shape; other shapes are refused, since broadcasting `[n, 1]` against `[n]` would compare
+//! everything with everything. Classes are plain `usize`s.
 
-use crate::context::unrecorded;
-use crate::kernels::{self, Error};
-use crate::num::Float;
-use crate::op::{carry, chain};
-use crate::ops::linear::linear;
-use crate::ops::reduce::{Axes, Sum};
-use crate::{Array, Op, Operand, Shape, Tensor};
+use super::elementwise::Softplus;
+use crate::num::{Float, Num};
+use crate::op::chain;
+use crate::{Operand, Rule, Tensor};
 
-/// `y = ln Σ eˣ` over axes that keep length 1, computed as `m + ln Σ e^(x−m)` with `m = max x`, which does not overflow.
-#[derive(Clone)]
-struct LogSumExp(Shape);
-impl LogSumExp {
-    /// `∂y/∂x = e^(x−y)`: the softmax. Where all of a row is −∞, so is `y`, and the slope is 0.
-    fn softmax<T: Float>(x: &Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
-        let nothing = y.equals(T::NEG_INFINITY);
-        (x - super::where_(nothing, T::ZERO, y)).exp()
+/// `y = x²/2` for `|x| ≤ δ`, `δ·(|x| − δ/2)` beyond: a parabola that goes on as a straight line (Huber 1964).
+#[derive(Clone, Copy)]
+struct Huber(f64);
+impl Rule<1> for Huber {
+    const NAME: &'static str = "huber";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x]: [V; 1]) -> V {
+        let (delta, half) = (V::lit(self.0), V::lit(0.5));
+        let size = x.abs();
+        V::select(size.le(delta), half * x * x, delta * (size - half * delta))
     }
-}
-impl<T: Float> Op<T> for LogSumExp {
-    fn name(&self) -> &'static str {
-        "logsumexp"
-    }
-    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
-        let m = kernels::max(x[0].data(), &self.0)?;
-        unrecorded(|| {
-            let m = Tensor::constant(m);
-            // A maximum of ±∞ or NaN is the answer itself: subtracting it would make NaN of ±∞.
-            let finite = m.abs().lt(T::of(f64::INFINITY));
-            let shift = super::where_(&finite, &m, T::ZERO);
-            let total = linear(Sum(self.0.clone()), &((&x[0] - &shift).exp()));
-            Ok(super::where_(finite, total.ln() + shift, m).data().clone())
-        })
-    }
-    fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        chain(g, &LogSumExp::softmax(&x[0], y))
-    }
-    fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
-        let dx = dx[0].as_ref().expect("at least one tangent");
-        linear(Sum(self.0.clone()), &carry(dx, &LogSumExp::softmax(&x[0], y)))
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        let delta = V::lit(self.0);
+        [V::select(delta.lt(x), delta, V::select(x.lt(-delta), -delta, x))]
     }
 }
 
-/// Losses and what they are made of.
+/// `y = −w·t·ln σ(x) − (1 − t)·ln(1 − σ(x))`, computed as `w·t·softplus(−x) + (1 − t)·softplus(x)`, of which a `t` of 0
+/// or 1 leaves the one term that does not overflow and keeps all its digits.
+#[derive(Clone, Copy)]
+struct BceWithLogits;
+impl Rule<3> for BceWithLogits {
+    const NAME: &'static str = "bce_with_logits";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x, t, w]: [V; 3]) -> V {
+        let [no, yes] = [-x, x].map(|x| V::apply(Softplus, [x]));
+        no.chain(w * t) + yes.chain(V::lit(1.0) - t)
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x, t, w]: [V; 3], _: V) -> [V; 3] {
+        let [no, yes] = [-x, x].map(|x| V::apply(Softplus, [x]));
+        let by_x = (V::lit(1.0) - t) * x.sigmoid() - w * t * (-x).sigmoid();
+        [by_x, no.chain(w) - yes, no.chain(t)]
+    }
+}
+
+/// `y = t·(ln t − x)`, and 0 where `t` is 0, with the slope −∞ in `t` there.
+#[derive(Clone, Copy)]
+struct KlDiv;
+impl Rule<2> for KlDiv {
+    const NAME: &'static str = "kl_div";
+    #[inline(always)]
+    fn value<V: Num>(&self, [x, t]: [V; 2]) -> V {
+        t.chain(t.ln() - x)
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x, t]: [V; 2], _: V) -> [V; 2] {
+        let ln = t.ln();
+        [-t, V::select(t.eq(V::lit(0.0)), ln, ln - x + V::lit(1.0))]
+    }
+}
+
+/// What [`Tensor::cross_entropy_with`] counts, and how much.
+///
+/// ```
+/// use femtograd::CrossEntropy;
+/// let rare = CrossEntropy { weights: vec![1.0, 20.0], ..CrossEntropy::default() };
+/// let padded = CrossEntropy { ignore: Some(0), smoothing: 0.1, ..CrossEntropy::default() };
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CrossEntropy {
+    /// What an example of each class counts for; 1 if this is empty.
+    pub weights: Vec<f64>,
+    /// The class of examples that do not count. It need not be one of the columns.
+    pub ignore: Option<usize>,
+    /// The part `ε` of an example that belongs to all classes alike (Szegedy et al. 2016): its own has `1 − ε + ε/c` of
+    /// `c` classes.
+    pub smoothing: f64,
+}
+
+/// Losses.
 impl<T: Float> Tensor<T> {
-    /// `ln Σ eˣ` over some axes (`..`: all), which vanish; without overflow. −∞ of none and of −∞ alone.
-    ///
-    /// ```
-    /// # use femtograd::Tensor;
-    /// assert_eq!(Tensor::new([1000.0, 1000.0]).logsumexp(0).item(), 1000.0 + 2f64.ln());
-    /// ```
-    ///
-    /// # Panics
-    /// If an axis does not exist or is named twice.
-    #[track_caller]
-    pub fn logsumexp(&self, axes: impl Axes) -> Tensor<T> {
-        let axes = self.axes("logsumexp", axes);
-        Tensor::apply(LogSumExp(axes.clone()), [self]).without(&axes)
-    }
-
-    /// `ln Σ eˣ` over some axes, which keep length 1; without overflow.
-    ///
-    /// # Panics
-    /// If an axis does not exist or is named twice.
-    #[track_caller]
-    pub fn logsumexp_keepdims(&self, axes: impl Axes) -> Tensor<T> {
-        Tensor::apply(LogSumExp(self.axes("logsumexp", axes)), [self])
-    }
-
-    /// `x − ln Σ eˣ` along an axis: the logarithms of the softmax.
-    ///
-    /// # Panics
-    /// If the axis does not exist.
-    #[track_caller]
-    pub fn log_softmax(&self, axis: isize) -> Tensor<T> {
-        self - Tensor::apply(LogSumExp(self.axes("log_softmax", axis)), [self])
-    }
-
     /// The cross entropy `−1/n Σᵢ ln softmax(xᵢ)[classes[i]]` of `n` rows of scores (logits) against the class each
-    /// row belongs to: one number, in nats.
+    /// row belongs to: one number, in nats; 0 of no rows.
     ///
     /// ```
     /// # use femtograd::Tensor;
@@ -93,41 +97,215 @@ impl<T: Float> Tensor<T> {
     /// If the scores are not a matrix with a row for each class given, or a class is not one of its columns.
     #[track_caller]
     pub fn cross_entropy(&self, classes: &[usize]) -> Tensor<T> {
-        let &[rows, columns] = self.shape() else {
+        self.cross_entropy_with(classes, &CrossEntropy::default())
+    }
+
+    /// The [`cross_entropy`](Self::cross_entropy) with weights, examples that do not count, or smoothed labels:
+    ///
+    /// `−Σᵢ ((1−ε)·w[classes[i]]·ln pᵢ[classes[i]] + ε/c Σₖ w[k]·ln pᵢ[k]) / Σᵢ w[classes[i]]` for `c` classes.
+    ///
+    /// If no example counts, the loss is 0 and so is its gradient: a batch that says nothing changes nothing. (0/0 has
+    /// no value; NaN would spoil every parameter for one unlucky batch.)
+    ///
+    /// ```
+    /// # use femtograd::{CrossEntropy, Tensor};
+    /// let scores = Tensor::new([[0.0, 0.0], [5.0, 0.0]]);
+    /// let second_is_padding = CrossEntropy { ignore: Some(9), ..CrossEntropy::default() };
+    /// assert_eq!(scores.cross_entropy_with(&[0, 9], &second_is_padding).item(), 2f64.ln());
+    /// ```
+    ///
+    /// # Panics
+    /// As [`cross_entropy`](Self::cross_entropy); if there is not a weight for each column, one is negative or not
+    /// finite, or the smoothing does not lie in `0..=1`.
+    #[track_caller]
+    pub fn cross_entropy_with(&self, classes: &[usize], options: &CrossEntropy) -> Tensor<T> {
+        check_classes("cross_entropy", self, classes, options);
+        against_classes(&self.log_softmax(1), classes, options)
+    }
+
+    /// The negative log likelihood `−1/n Σᵢ xᵢ[classes[i]]` of `n` rows of logarithms of probabilities: what
+    /// [`cross_entropy`](Self::cross_entropy) is after [`log_softmax`](Self::log_softmax).
+    ///
+    /// # Panics
+    /// If this is not a matrix with a row for each class given, or a class is not one of its columns.
+    #[track_caller]
+    pub fn nll(&self, classes: &[usize]) -> Tensor<T> {
+        let options = CrossEntropy::default();
+        check_classes("nll", self, classes, &options);
+        against_classes(self, classes, &options)
+    }
+
+    /// The binary cross entropy `−1/n Σ (t·ln σ(x) + (1 − t)·ln(1 − σ(x)))` of `n` scores (logits) against targets
+    /// between 0 and 1. A score of ±1000 or ±∞ loses nothing: a right one costs 0 and has the gradient 0.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let scores = Tensor::new([1000.0, -1000.0]);
+    /// assert_eq!(scores.bce_with_logits(Tensor::constant([1.0, 0.0])).item(), 0.0);
+    /// assert_eq!(scores.bce_with_logits(Tensor::constant([0.0, 1.0])).item(), 1000.0);
+    /// ```
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    #[track_caller]
+    pub fn bce_with_logits(&self, target: impl Operand<T>) -> Tensor<T> {
+        self.bce_with_logits_weighted(target, T::ONE)
+    }
+
+    /// [`bce_with_logits`](Self::bce_with_logits) with the term `t·ln σ(x)` multiplied by a weight: above 1 where
+    /// positive examples are rare. A number, or a tensor that broadcasts: one weight for each column.
+    ///
+    /// # Panics
+    /// If the shapes differ, or the weight's does not broadcast to them.
+    #[track_caller]
+    pub fn bce_with_logits_weighted(
+        &self,
+        target: impl Operand<T>,
+        positive_weight: impl Operand<T>,
+    ) -> Tensor<T> {
+        let (target, weight) =
+            (same_shape("bce_with_logits", self, target.into_tensor()), positive_weight.into_tensor());
+        let loss = BceWithLogits.on([self, &target, &weight]);
+        if loss.shape() != self.shape() {
             Tensor::refuse(
-                "cross_entropy",
-                "the scores are a matrix, one row for each example and one column for each class",
-                &[self],
-            )
-        };
-        if rows != classes.len() {
-            Tensor::refuse(
-                "cross_entropy",
-                &format!("{rows} rows of scores against {} classes", classes.len()),
-                &[self],
+                "bce_with_logits",
+                "the weight has more elements than the scores",
+                &[self, &weight],
             )
         }
-        if let Some(i) = classes.iter().position(|&class| class >= columns) {
-            Tensor::refuse(
-                "cross_entropy",
-                &format!("class {} of row {i} is not one of the {columns} columns", classes[i]),
-                &[self],
-            )
-        }
-        let places: Vec<usize> = classes.iter().enumerate().map(|(i, &class)| i * columns + class).collect();
-        -self.log_softmax(1).reshape(&[rows * columns]).gather_rows(&places).mean()
+        loss.mean()
     }
 
     /// The mean squared error `1/n Σ (x − target)²` over all `n` elements: one number.
     ///
     /// # Panics
-    /// If the shapes differ: broadcasting `[n, 1]` against `[n]` would compare everything with everything.
+    /// If the shapes differ.
     #[track_caller]
     pub fn mse(&self, target: impl Operand<T>) -> Tensor<T> {
-        let target = target.into_tensor();
-        if self.shape() != target.shape() {
-            Tensor::refuse("mse", "the target has another shape", &[self, &target])
-        }
-        (self - target).powi(2).mean()
+        (self - same_shape("mse", self, target.into_tensor())).powi(2).mean()
     }
+
+    /// The mean absolute error `1/n Σ |x − target|`, with slope 0 where they are equal.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    #[track_caller]
+    pub fn l1_loss(&self, target: impl Operand<T>) -> Tensor<T> {
+        (self - same_shape("l1_loss", self, target.into_tensor())).abs().mean()
+    }
+
+    /// The mean of `d²/2` where `d = x − target` is at most `δ` in size, and of `δ·(|d| − δ/2)` beyond: squared errors
+    /// for the small, absolute ones for the large (Huber 1964). Divided by `δ` it is the smooth L1 loss.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let x = Tensor::new([0.5, 10.0]);
+    /// let loss = x.huber(Tensor::constant([0.0, 0.0]), 1.0);
+    /// loss.backward();
+    /// assert_eq!(loss.item(), (0.125 + 9.5) / 2.0);
+    /// assert_eq!(x.grad().unwrap().to_string(), "[0.25, 0.5]");
+    /// ```
+    ///
+    /// # Panics
+    /// If the shapes differ or `δ` is not positive.
+    #[track_caller]
+    pub fn huber(&self, target: impl Operand<T>, delta: f64) -> Tensor<T> {
+        let target = same_shape("huber", self, target.into_tensor());
+        if delta.is_nan() || delta <= 0.0 {
+            Tensor::refuse("huber", &format!("delta is {delta}, and must be positive"), &[self])
+        }
+        Huber(delta).on([self - target]).mean()
+    }
+
+    /// The Kullback–Leibler divergence `1/n Σ t·(ln t − x)` of a distribution whose logarithms are given from the target
+    /// `t`, for `n` rows along the first axis (one, if this is a single number): PyTorch's `batchmean`, since its mean
+    /// over all elements is not the divergence. A target of 0 contributes 0, whatever is predicted.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let predicted = Tensor::new([[0.5f64.ln(), 0.5f64.ln(), f64::NEG_INFINITY]]);
+    /// assert_eq!(predicted.kl_div(Tensor::constant([[1.0, 0.0, 0.0]])).item(), 2f64.ln());
+    /// ```
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    #[track_caller]
+    pub fn kl_div(&self, target: impl Operand<T>) -> Tensor<T> {
+        let target = same_shape("kl_div", self, target.into_tensor());
+        let rows = self.shape().first().copied().unwrap_or(1);
+        KlDiv.on([self, &target]).sum() / T::of(rows as f64)
+    }
+
+    /// The hinge loss `1/n Σ max(1 − t·x, 0)` of `n` scores against labels `t` of 1 and −1, with slope 0 where
+    /// `t·x = 1`.
+    ///
+    /// # Panics
+    /// If the shapes differ or a label is not 1 or −1.
+    #[track_caller]
+    pub fn hinge(&self, labels: impl Operand<T>) -> Tensor<T> {
+        let labels = same_shape("hinge", self, labels.into_tensor());
+        if let Some(label) = labels.data().to_vec().into_iter().find(|t| t.to_f64().abs() != 1.0) {
+            Tensor::refuse("hinge", &format!("the label {label} is neither 1 nor −1"), &[self, &labels])
+        }
+        (-(self * labels) + T::ONE).relu().mean()
+    }
+}
+
+/// The target, if it has the shape of `x`.
+#[track_caller]
+fn same_shape<T: Float>(op: &'static str, x: &Tensor<T>, target: Tensor<T>) -> Tensor<T> {
+    if x.shape() != target.shape() {
+        Tensor::refuse(op, "the target has another shape", &[x, &target])
+    }
+    target
+}
+
+/// Refuses what does not fit rows of scores.
+#[track_caller]
+fn check_classes<T: Float>(op: &'static str, x: &Tensor<T>, classes: &[usize], options: &CrossEntropy) {
+    let &[rows, columns] = x.shape() else {
+        Tensor::refuse(
+            op,
+            "the scores are a matrix, one row for each example and one column for each class",
+            &[x],
+        )
+    };
+    let CrossEntropy { weights, ignore, smoothing } = options;
+    let outside = |&class: &usize| class >= columns && *ignore != Some(class);
+    let why = if rows != classes.len() {
+        format!("{rows} rows of scores against {} classes", classes.len())
+    } else if let Some(i) = classes.iter().position(outside) {
+        format!("class {} of row {i} is not one of the {columns} columns", classes[i])
+    } else if !weights.is_empty() && weights.len() != columns {
+        format!("{} weights for {columns} columns", weights.len())
+    } else if let Some(w) = weights.iter().find(|w| !w.is_finite() || **w < 0.0) {
+        format!("the weight {w} is not a number of 0 or more")
+    } else if !(0.0..=1.0).contains(smoothing) {
+        format!("the smoothing {smoothing} does not lie in 0..=1")
+    } else {
+        return;
+    };
+    Tensor::refuse(op, &why, &[x])
+}
+
+/// The mean over rows of logarithms of probabilities, of what each says of its class.
+#[track_caller]
+fn against_classes<T: Float>(log: &Tensor<T>, classes: &[usize], options: &CrossEntropy) -> Tensor<T> {
+    let CrossEntropy { weights, ignore, smoothing } = options;
+    let (columns, weight) = (log.shape()[1], |class: usize| weights.get(class).copied().unwrap_or(1.0));
+    let mut rows: Vec<usize> = (0..classes.len()).filter(|&i| *ignore != Some(classes[i])).collect();
+    let total: f64 = rows.iter().map(|&i| weight(classes[i])).sum();
+    if total == 0.0 {
+        rows.clear(); // the sums over no rows are 0
+    }
+    let part = |part: f64, class: usize| T::of(-part * weight(class) / total);
+    let places: Vec<usize> = rows.iter().map(|&i| i * columns + classes[i]).collect();
+    let own: Vec<T> = rows.iter().map(|&i| part(1.0 - smoothing, classes[i])).collect();
+    // The product of the chain rule: what has no weight does not count, be it infinite.
+    let loss = chain(&log.reshape(&[log.data().len()]).gather_rows(&places), &Tensor::constant(own)).sum();
+    if *smoothing == 0.0 {
+        return loss;
+    }
+    let all: Vec<T> = (0..columns).map(|class| part(smoothing / columns as f64, class)).collect();
+    loss + chain(&log.gather_rows(&rows), &Tensor::constant(all)).sum()
 }

@@ -1,6 +1,8 @@
 //! The ops, each in one place.
 
 mod arrange;
+mod attention;
+mod conv;
 mod einsum;
 pub mod elementwise;
 mod index;
@@ -10,14 +12,20 @@ pub(crate) mod linear;
 mod loss;
 mod matmul;
 mod norm;
+mod normalize;
 mod operators;
 mod order;
 mod reduce;
 mod scan;
 mod shape;
+mod softmax;
 
 pub use arrange::Padding;
+pub use attention::{Attention, scaled_dot_product_attention};
+pub use conv::{Conv, ConvTranspose, Pool};
 pub use einsum::einsum;
 pub use elementwise::where_;
+pub use loss::CrossEntropy;
+pub use normalize::Moments;
 pub use reduce::Axes;
 pub use shape::{concat, stack};

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub fn check_node(op: &dyn Op<f64>, x: &[Tensor<f64>], y: &Tensor<f64>) -> Outcome {
     let mut rng = Rng::new(11);
     let g = weights(&mut rng, y.shape());
-    let v: Vec<Array<f64>> = x.iter().map(|x| weights(&mut rng, x.shape())).collect();
+    let v: Vec<Array<f64>> = x.iter().map(|x| direction(&mut rng, x.data())).collect();
     let filled: Vec<Option<Array<f64>>> =
         x.iter().map(|x| x.wants_grad().then(|| weights(&mut rng, x.shape()))).collect();
     let wanted: Vec<usize> = (0..x.len()).filter(|&i| x[i].wants_grad()).collect();
@@ -65,6 +65,12 @@ pub fn check_node(op: &dyn Op<f64>, x: &[Tensor<f64>], y: &Tensor<f64>) -> Outco
         total = step(&total, &dy, 1.0);
     }
     close("jvp, all arguments", &tangent(&wanted), &total, ROUNDING, 0.0)
+}
+
+/// Where to go from `x`: not along what is infinite, since no step changes it.
+fn direction(rng: &mut Rng, x: &Array<f64>) -> Array<f64> {
+    let steps = weights::<f64>(rng, x.shape()).to_vec().into_iter().zip(x.to_vec());
+    Array::from_vec(steps.map(|(v, x)| if x.is_infinite() { 0.0 } else { v }).collect::<Vec<_>>(), x.shape())
 }
 
 /// All recorded nodes of a case, and of its first and second derivatives in both modes.

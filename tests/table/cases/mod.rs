@@ -508,6 +508,7 @@ pub fn empty() -> Vec<Case<f64>> {
     ]);
     list.extend(arrangement::empty());
     list.extend(selection::empty());
+    list.extend(networks::empty());
     list
 }
 
@@ -552,5 +553,6 @@ pub fn single() -> Vec<Case<f64>> {
     ]);
     list.extend(arrangement::single());
     list.extend(selection::single());
+    list.extend(networks::single());
     list
 }
