@@ -36,7 +36,7 @@ pub use float::Float;
 pub use index::{add_to_slice, concat, gather_rows, scatter_add_rows};
 pub use map::{Function, Sink, map, map_into};
 pub use matmul::matmul;
-pub use reduce::{max, sum, sum_to};
+pub use reduce::{all_finite, max, sum, sum_to};
 pub use threads::{set_threads, threads};
 
 /// What is wrong with the arguments of a kernel, in words.

@@ -49,6 +49,24 @@ impl<T: Float> Fold<T> for Max {
     }
 }
 
+/// `a`, and NaN if `b` is not finite: 0 for finite numbers, but for the one that came first.
+#[derive(Clone, Copy)]
+struct Finite;
+impl<T: Float> Fold<T> for Finite {
+    const START: T = T::ZERO;
+    #[inline(always)]
+    fn join(a: T, b: T) -> T {
+        a + b * T::ZERO
+    }
+}
+
+/// Whether no element is NaN or infinite; one pass over memory.
+pub fn all_finite<T: Float>(x: &Array<T>) -> bool {
+    let axes: Shape = (0..x.ndim()).collect();
+    let all = reduce::<T, Finite>(x, &axes).expect("axes of x").item();
+    all - all == T::ZERO
+}
+
 /// The sum over `axes`, which keep length 1 in the result.
 ///
 /// # Errors
