@@ -77,7 +77,7 @@ pub(super) fn cotangent<T: Float>(rng: &mut Rng, y: &Array<T>) -> Array<T> {
 
 /// A random direction to move `x` along, in proportion to each element's size: neither does a step lead out of the
 /// domain of a logarithm, nor does it vanish beside a large number. Sizes above 1 count as 1, for the sake of sines,
-/// and small ones as a hundredth of the largest. What is not finite stays.
+/// and small ones as 10⁻⁴ of the largest. What is not finite stays.
 pub(super) fn direction<T: Float>(rng: &mut Rng, x: &Array<T>) -> Array<T> {
     let x_numbers = numbers(x);
     let most = match largest(&x_numbers) {
@@ -85,7 +85,7 @@ pub(super) fn direction<T: Float>(rng: &mut Rng, x: &Array<T>) -> Array<T> {
         most => most.min(1.0),
     };
     Array::from_fn(x.shape(), |k| {
-        let size = x_numbers[k].abs().clamp(0.01 * most, most);
+        let size = x_numbers[k].abs().clamp(1e-4 * most, most);
         T::of(if x_numbers[k].is_finite() { size * weight(rng) } else { 0.0 })
     })
 }
@@ -157,18 +157,21 @@ enum Told {
 ///
 /// They are taken at two distances. An element is right if they confirm it at one; wrong if they are smooth at both and
 /// confirm it at none. Where the slopes from the left and from the right disagree there is a kink or a jump, and
-/// nothing to compare with. `coarseness` is that of the steps that `f` takes.
+/// nothing to compare with. `f` rounds as numbers of the size `scale` do, if its own are smaller; `coarseness` is that of
+/// the steps it takes.
 ///
 /// # Errors
 /// The worst element that is wrong.
 pub(super) fn against_differences<T: Float>(
     slope: &Array<T>,
+    scale: f64,
     coarseness: f64,
     f: impl Fn(f64) -> Array<T>,
 ) -> Result<Option<String>, Worst> {
     let precision = Precision::of::<T>();
     let (shape, slope, y) = (slope.shape(), numbers(slope), numbers(&f(0.0)));
-    let (steepest, highest) = (largest(&slope), largest(&y));
+    let (steepest, highest) = (largest(&slope), largest(&y).max(scale));
+    let level = steepest <= precision.epsilon * highest;
     let mut told = vec![Told::Wrong(f64::NAN); slope.len()];
     let mut allowed = 0.0;
     for h in [precision.step, precision.step / 4.0] {
@@ -185,7 +188,7 @@ pub(super) fn against_differences<T: Float>(
                 Told::Right => Told::Right,
                 _ if !bend.is_finite() => Told::Nothing("not finite"),
                 _ if bend.abs() > allowed => Told::Nothing("a kink or a jump"),
-                _ if steepest > 0.0 && noise > 0.1 * steepest => Told::Nothing("lost in rounding"),
+                _ if !level && noise > 0.1 * steepest => Told::Nothing("lost in rounding"),
                 _ if (quotient - slope[k]).abs() <= allowed => Told::Right,
                 Told::Wrong(_) => Told::Wrong(quotient),
                 nothing => nothing,

@@ -165,14 +165,16 @@ pub fn gradcheck<T: Float>(f: impl Fn(&[Tensor<T>]) -> Tensor<T>, inputs: &[Arra
 
     let gradient = gradients_with(&y, &xs, &w_constant);
     let fused = pulled(inputs);
-    let dust = precision.rounding * inner([(&w, y.data())]).1;
+    let scale = inner([(&w, y.data())]).1;
+    let dust = precision.rounding * scale;
     for i in all.iter().copied() {
         let g = weighted(gradient[i].data(), i);
         let outcome = close(&weighted(&fused[i], i), &g, precision.difference, dust);
         report.note("backward against gradients", i, Some(&v[i]), outcome.map(|()| None));
 
         let dy = tangent(&y, &along[i..=i]);
-        let outcome = against_differences(dy.data(), coarse[i], |s| at(&moved(&[i], s)).0.data().clone());
+        let outcome =
+            against_differences(dy.data(), 0.0, coarse[i], |s| at(&moved(&[i], s)).0.data().clone());
         report.note::<T>("forward mode against differences", i, None, outcome);
 
         let ((want, size), (got, other)) = (inner([(&w, dy.data())]), inner([(gradient[i].data(), &v[i])]));
@@ -194,7 +196,8 @@ pub fn gradcheck<T: Float>(f: impl Fn(&[Tensor<T>]) -> Tensor<T>, inputs: &[Arra
                 x[i] = step(&x[i], &only, s);
                 T::of(inner([(&w, at(&x).0.data())]).0)
             };
-            let outcome = against_differences(&g, coarse[i], |s| Array::from_fn(g.shape(), |k| one(k, s)));
+            let outcome =
+                against_differences(&g, 0.0, coarse[i], |s| Array::from_fn(g.shape(), |k| one(k, s)));
             report.note("reverse mode against differences", i, Some(&v[i]), outcome);
         }
     }
@@ -206,11 +209,11 @@ pub fn gradcheck<T: Float>(f: impl Fn(&[Tensor<T>]) -> Tensor<T>, inputs: &[Arra
         let second = gradients(slope, &xs);
         for i in all.iter().copied() {
             let h = weighted(second[i].data(), i);
-            let outcome = against_differences(&h, coarsest, |s| weighted(&pulled(&moved(&all, s))[i], i));
+            let outcome =
+                against_differences(&h, scale, coarsest, |s| weighted(&pulled(&moved(&all, s))[i], i));
             report.note("second order, reverse over reverse against differences", i, Some(&v[i]), outcome);
 
             let over = weighted(tangent(&gradient[i], &along).data(), i);
-            let dust = precision.rounding * largest(&numbers(&weighted(gradient[i].data(), i)));
             let outcome = close(&over, &h, precision.difference, dust).map(|()| None);
             report.note(
                 "second order, forward over reverse against reverse over reverse",

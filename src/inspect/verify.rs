@@ -127,7 +127,7 @@ fn check<T: Float>(op: &dyn Op<T>, x: &[Tensor<T>], y: &Tensor<T>) -> Result<Vec
             let value = op.forward(&x).ok().filter(|value| value.shape() == y.shape());
             value.unwrap_or_else(|| Array::full(y.shape(), T::of(f64::NAN)))
         };
-        let told = against_differences(&dy, coarseness(x[i].data(), &v[i]), moved);
+        let told = against_differences(&dy, 0.0, coarseness(x[i].data(), &v[i]), moved);
         let told = told.map_err(|why| format!("jvp against differences, argument {i}: {why}"))?;
         untold.extend(told.map(|why| format!("jvp, argument {i}: {why}")));
         total = step(&total, &dy, 1.0);
