@@ -142,6 +142,9 @@ pub(super) fn close<T: Float>(
     }
 }
 
+/// Differences in which rounding may be more than this share of the largest slope are no evidence.
+const DROWNED: f64 = 0.03;
+
 /// What differences say about one element of a slope.
 #[derive(Clone, Copy)]
 enum Told {
@@ -188,7 +191,7 @@ pub(super) fn against_differences<T: Float>(
                 Told::Right => Told::Right,
                 _ if !bend.is_finite() => Told::Nothing("not finite"),
                 _ if bend.abs() > allowed => Told::Nothing("a kink or a jump"),
-                _ if !level && noise > 0.1 * steepest => Told::Nothing("lost in rounding"),
+                _ if !level && noise > DROWNED * steepest => Told::Nothing("lost in rounding"),
                 _ if (quotient - slope[k]).abs() <= allowed => Told::Right,
                 Told::Wrong(_) => Told::Wrong(quotient),
                 nothing => nothing,

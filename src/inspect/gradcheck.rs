@@ -112,7 +112,7 @@ impl std::error::Error for Gradcheck {}
 /// Checks the derivatives of a function at `inputs`: reverse mode, fused and recorded, forward mode, and the second
 /// order of both, against each other and against differences, along random directions (always the same); inputs of
 /// at most 64 elements are checked one by one too. Cotangents are random, so `f` may return any shape. In `f64` it
-/// finds errors of 10⁻⁶ of the largest derivative, in `f32` of a hundredth.
+/// finds errors of 10⁻⁶ of the largest derivative, in `f32` of a twentieth.
 ///
 /// If something is wrong, [`verify`] looks for the op.
 ///

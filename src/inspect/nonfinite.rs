@@ -262,7 +262,7 @@ static TRACE: AtomicU8 = AtomicU8::new(0);
 /// gradients: a per cent or two of a training step. The environment variable `FEMTOGRAD_TRACE_NONFINITE=1` does the same
 /// from the start.
 ///
-/// ```should_panic
+/// ```should_panic,standalone_crate
 /// femtograd::inspect::trace_nonfinite(true);
 /// let x = femtograd::Tensor::new(-1.0).named("x");
 /// x.sqrt().backward(); // panics: the first NaN was made by sqrt [] at …
