@@ -49,24 +49,6 @@ impl<T: Float> Fold<T> for Max {
     }
 }
 
-/// `a`, and NaN if `b` is not finite: 0 for finite numbers, but for the one that came first.
-#[derive(Clone, Copy)]
-struct Finite;
-impl<T: Float> Fold<T> for Finite {
-    const START: T = T::ZERO;
-    #[inline(always)]
-    fn join(a: T, b: T) -> T {
-        a + b * T::ZERO
-    }
-}
-
-/// Whether no element is NaN or infinite; one pass over memory.
-pub fn all_finite<T: Float>(x: &Array<T>) -> bool {
-    let axes: Shape = (0..x.ndim()).collect();
-    let all = reduce::<T, Finite>(x, &axes).expect("axes of x").item();
-    all - all == T::ZERO
-}
-
 /// The sum over `axes`, which keep length 1 in the result.
 ///
 /// # Errors
@@ -81,6 +63,35 @@ pub fn sum<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
 /// If an axis does not exist.
 pub fn max<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
     reduce::<T, Max>(x, axes)
+}
+
+/// Whether no element is NaN or infinite. In one pass over memory, faster than a sum: finite numbers times 0 add up to 0
+/// in any order.
+pub fn all_finite<T: Float>(x: &Array<T>) -> bool {
+    match x.as_scalar() {
+        Some(v) => v * T::ZERO == T::ZERO,
+        None => dispatch(AllFinite(x.contiguous().as_slice().expect("made contiguous"))),
+    }
+}
+
+struct AllFinite<'a, T>(&'a [T]);
+
+impl<T: Float> Kernel for AllFinite<'_, T> {
+    type Out = bool;
+    #[inline(always)]
+    fn run(self) -> bool {
+        let (blocks, rest) = self.0.as_chunks::<LANES>();
+        let mut zeros = [T::ZERO; LANES];
+        for block in blocks {
+            for (zero, &v) in zeros.iter_mut().zip(block) {
+                *zero += v * T::ZERO;
+            }
+        }
+        for (zero, &v) in zeros.iter_mut().zip(rest) {
+            *zero += v * T::ZERO;
+        }
+        across::<T, Sum>(zeros) == T::ZERO
+    }
 }
 
 /// `x` summed down to `shape`, from which it could have been broadcast.

@@ -76,16 +76,16 @@ pub(super) fn cotangent<T: Float>(rng: &mut Rng, y: &Array<T>) -> Array<T> {
 }
 
 /// A random direction to move `x` along, in proportion to each element's size: neither does a step lead out of the
-/// domain of a logarithm, nor does it vanish beside a large number. Sizes above 1 count as 1, for the sake of sines,
-/// and small ones as 10⁻⁴ of the largest. What is not finite stays.
+/// domain of a logarithm, nor does it vanish beside a large number. Small sizes count as 10⁻⁴ (of the largest, if that is
+/// below 1), 0 as the largest itself. What is not finite stays.
 pub(super) fn direction<T: Float>(rng: &mut Rng, x: &Array<T>) -> Array<T> {
     let x_numbers = numbers(x);
-    let most = match largest(&x_numbers) {
-        0.0 => 1.0,
-        most => most.min(1.0),
-    };
+    let most = Some(largest(&x_numbers)).filter(|most| *most > 0.0).unwrap_or(1.0);
     Array::from_fn(x.shape(), |k| {
-        let size = x_numbers[k].abs().clamp(1e-4 * most, most);
+        let size = match x_numbers[k].abs() {
+            0.0 => most,
+            size => size.max(1e-4 * most.min(1.0)),
+        };
         T::of(if x_numbers[k].is_finite() { size * weight(rng) } else { 0.0 })
     })
 }
@@ -158,10 +158,10 @@ enum Told {
 /// `slope` is the derivative of `f` at 0, by central differences of fourth order. Returns what they cannot tell, in
 /// words, if there is such.
 ///
-/// They are taken at two distances. An element is right if they confirm it at one; wrong if they are smooth at both and
-/// confirm it at none. Where the slopes from the left and from the right disagree there is a kink or a jump, and
-/// nothing to compare with. `f` rounds as numbers of the size `scale` do, if its own are smaller; `coarseness` is that of
-/// the steps it takes.
+/// They are taken at several distances. An element is right if they confirm it at one; wrong if they are smooth at all
+/// and deny it. Where the slopes from the left and from the right disagree, or those over one step and over
+/// two, there is a kink or a jump, and nothing to compare with. `f` rounds as numbers of the size `scale` do, if its own
+/// are smaller; `coarseness` is that of the steps it takes.
 ///
 /// # Errors
 /// The worst element that is wrong.
@@ -174,27 +174,36 @@ pub(super) fn against_differences<T: Float>(
     let precision = Precision::of::<T>();
     let (shape, slope, y) = (slope.shape(), numbers(slope), numbers(&f(0.0)));
     let (steepest, highest) = (largest(&slope), largest(&y).max(scale));
-    let level = steepest <= precision.epsilon * highest;
-    let mut told = vec![Told::Wrong(f64::NAN); slope.len()];
+    let noise = |h: f64| 20.0 * precision.epsilon * (highest + coarseness * steepest) / h;
+    let is_level = steepest <= precision.epsilon * highest;
+    let is_evidence = |h: &f64| is_level || noise(*h) <= DROWNED * steepest;
+    // The usual distance, or the least larger one that is any evidence; then smaller ones, for what is bent or near a
+    // kink.
+    let widest = [1.0, 8.0, 64.0].map(|k| k * precision.step).into_iter().find(is_evidence);
+    let distances = widest.into_iter().flat_map(|h| [h, h / 8.0, h / 64.0]).filter(is_evidence);
+    let mut told = vec![Told::Nothing("lost in rounding"); slope.len()];
     let mut allowed = 0.0;
-    for h in [precision.step, precision.step / 4.0] {
+    for (round, h) in distances.enumerate() {
         if told.iter().all(|told| matches!(told, Told::Right)) {
             break;
         }
         let [a, b, c, d] = [-2.0 * h, -h, h, 2.0 * h].map(|s| numbers(&f(s)));
-        let noise = 20.0 * precision.epsilon * (highest + coarseness * steepest) / h;
-        allowed = precision.difference * steepest + noise;
+        allowed = precision.difference * steepest + noise(h);
         for (k, told) in told.iter_mut().enumerate() {
-            let quotient = (8.0 * (c[k] - b[k]) - (d[k] - a[k])) / (12.0 * h);
+            let (near, far) = ((c[k] - b[k]) / (2.0 * h), (d[k] - a[k]) / (4.0 * h));
+            let quotient = (4.0 * near - far) / 3.0;
+            let error = (quotient - slope[k]).abs();
             let bend = (a[k] - 4.0 * b[k] + 6.0 * y[k] - 4.0 * c[k] + d[k]) / (2.0 * h);
             *told = match *told {
                 Told::Right => Told::Right,
                 _ if !bend.is_finite() => Told::Nothing("not finite"),
                 _ if bend.abs() > allowed => Told::Nothing("a kink or a jump"),
-                _ if !level && noise > DROWNED * steepest => Told::Nothing("lost in rounding"),
-                _ if (quotient - slope[k]).abs() <= allowed => Told::Right,
-                Told::Wrong(_) => Told::Wrong(quotient),
-                nothing => nothing,
+                _ if (near - far).abs() > 0.01 * steepest + allowed => Told::Nothing("a kink or a jump"),
+                // No confirmation, but noise: what comes from the curvature would have become 4096 times smaller.
+                Told::Wrong(before) if error > 0.5 * (before - slope[k]).abs() => Told::Wrong(quotient),
+                _ if error <= allowed => Told::Right,
+                Told::Nothing(why) if round > 0 => Told::Nothing(why),
+                _ => Told::Wrong(quotient),
             };
         }
     }

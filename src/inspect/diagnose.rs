@@ -10,18 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 /// Ops that leave numbers as they are, all or some of them.
-const VIEWS: [&str; 10] = [
-    "reshape",
-    "permute",
-    "broadcast_to",
-    "slice",
-    "gather_rows",
-    "flip",
-    "squeeze",
-    "unsqueeze",
-    "roll",
-    "concat",
-];
+const VIEWS: [&str; 8] =
+    ["reshape", "permute", "broadcast_to", "slice", "gather_rows", "flip", "squeeze", "unsqueeze"];
 /// Ops that take logits.
 const OF_LOGITS: [&str; 3] = ["logsumexp", "log_softmax", "cross_entropy"];
 /// Fewer examples than this say nothing about a unit: one of two is 0 by chance.
@@ -272,12 +262,12 @@ impl<'a, T: Float> Graph<'a, T> {
     /// outputs of a network all sure.
     fn is_hidden(&self, t: &Tensor<T>) -> bool {
         let is_layer = |y: &Tensor<T>| op_name(y) == "matmul" || op_name(y).starts_with("conv");
-        self.leads(t, |y| is_elementwise(y) || is_view(y), is_layer).1
+        self.leads(t, |_| true, is_layer).1
     }
 
     fn dead_relu(&self, t: &Tensor<T>) -> Option<Finding> {
         let &[.., units] = t.shape() else { return None };
-        if op_name(t) != "relu" || t.data().len() < BATCH * units.max(1) || !self.is_hidden(t) {
+        if op_name(t) != "relu" || t.data().len() < BATCH * units.max(1) {
             return None;
         }
         let mut alive = vec![false; units];
@@ -285,7 +275,8 @@ impl<'a, T: Float> Graph<'a, T> {
             alive.iter_mut().zip(row).for_each(|(alive, y)| *alive |= *y != T::ZERO);
         });
         let dead = alive.iter().filter(|alive| !**alive).count();
-        (dead as f64 > SHARE * units as f64).then(|| Finding {
+        let many = dead as f64 > SHARE * units as f64;
+        (many && self.is_hidden(t)).then(|| Finding {
             kind: Kind::DeadRelu,
             what: format!(
                 "{dead} of {units} units of {} are 0 for all {} examples, and get no gradient",

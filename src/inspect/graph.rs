@@ -50,6 +50,16 @@ pub(super) fn index(mut k: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
+/// A number in words: without a row of zeros.
+pub(super) fn number<T: Float>(v: T) -> String {
+    let size = v.to_f64().abs();
+    if size == 0.0 || (1e-4..1e7).contains(&size) || !size.is_finite() {
+        v.to_string()
+    } else {
+        format!("{v:e}")
+    }
+}
+
 /// A node in words: `mul "loss" [2, 3] at src/main.rs:7:9`.
 #[derive(Clone, Debug)]
 pub(super) struct Name {

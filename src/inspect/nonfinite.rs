@@ -1,6 +1,6 @@
 //! Where did the NaN come from? The op that made it, and not those that passed it on.
 
-use super::graph::{Name, index, is_elementwise, nodes};
+use super::graph::{Name, index, is_elementwise, nodes, number};
 use crate::kernels::all_finite;
 use crate::num::Float;
 use crate::{Array, Tensor};
@@ -55,12 +55,16 @@ fn given<T: Float>(t: &Tensor<T>, x: &Tensor<T>, index: &[usize], shape: &[usize
     if is_elementwise(t)
         && let Ok(wide) = x.data().broadcast_to(shape)
     {
-        return format!("{} in {name}", wide.at(index));
+        return format!("{} in {name}", number(wide.at(index)));
     }
     let values = x.data().to_vec();
-    let finite = values.iter().filter(|v| v.to_f64().is_finite()).map(|v| v.to_f64());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (v.min(l), v.max(h)));
-    let range = if low <= high { format!("{low} to {high}") } else { "no finite number".into() };
+    let finite = values.iter().copied().filter(|v| v.to_f64().is_finite());
+    let range = finite.fold(None, |range, v| match range {
+        None => Some((v, v)),
+        Some((low, high)) => Some((if v < low { v } else { low }, if v > high { v } else { high })),
+    });
+    let range =
+        range.map_or("no finite number".into(), |(low, high)| format!("{} to {}", number(low), number(high)));
     match values.iter().filter(|v| !v.to_f64().is_finite()).count() {
         0 => format!("{range} in {name}"),
         n => format!("{range}, and {n} of {} not finite, in {name}", values.len()),

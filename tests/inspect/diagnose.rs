@@ -163,7 +163,7 @@ fn no_false_alarms() {
     }
     // Margins of two moons, with weight decay, until all margins are kept.
     let mut rng = Rng::new(4);
-    let sign = |i: usize| if i % 2 == 0 { 1.0 } else { -1.0 };
+    let sign = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
     let x = Array::from_fn(&[100, 2], |i| sign(i / 2) * (1.0 + i as f64 / 200.0) + 0.1 * rng.normal());
     let (x, y) = (Tensor::constant(x), Tensor::constant(Array::from_fn(&[100], sign)));
     let mut net = Mlp::new(&[2, 16, 16, 1], &mut rng);

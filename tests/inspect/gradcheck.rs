@@ -11,7 +11,8 @@ fn right_functions_pass() {
     fn layer(p: &[Tensor<f64>]) -> Tensor<f64> {
         (p[1].matmul(&p[0]) + &p[2]).tanh()
     }
-    let fs: [fn(&[Tensor<f64>]) -> Tensor<f64>; 6] = [
+    type F = fn(&[Tensor<f64>]) -> Tensor<f64>;
+    let fs: [F; 6] = [
         layer,
         |p| layer(p).log_softmax(-1),
         |p| layer(p).cross_entropy(&[0, 1, 2, 1, 0]),

@@ -1,6 +1,7 @@
 use crate::{RIGHT, Square, trained};
 use femtograd::inspect::{Verdict, verify, verify_node};
-use femtograd::{Float, Tensor, concat};
+use femtograd::random::Rng;
+use femtograd::{Array, Float, Tensor, concat};
 
 fn squared<T: Float>(op: Square) -> Tensor<T> {
     let x = Tensor::new(vec![T::of(0.5), T::of(-2.0), T::of(3.0)]).named("x");
@@ -90,10 +91,38 @@ fn a_trained_network_is_right_and_nobodys_gradient_changes() {
     let before: Vec<_> = net.parameters().iter().map(|(_, p)| p.grad().unwrap()).collect();
     let found = verify(&loss);
     assert!(found.is_ok(), "{found}");
-    println!("{found}");
     for ((_, p), before) in net.parameters().iter().zip(before) {
         assert_eq!(p.grad().unwrap(), before);
     }
+}
+
+/// Of tens of thousands of numbers some lie where a difference steps across the kink, at every distance from it.
+#[test]
+fn thousands_of_numbers_near_kinks_raise_no_alarm() {
+    fn check<T: Float>() {
+        for seed in 0..5 {
+            let x = Tensor::new(Rng::new(seed).normal_array::<T>(&[200, 150]));
+            let loss = (x.relu() - x.abs() * T::of(0.25)).maximum(x.max_keepdims(0) * T::of(0.1)).mean();
+            let found = verify(&loss);
+            assert!(found.is_ok(), "{found}");
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// Normalisation, attention and gelu, with the sizes that numbers have in networks: all of it can be checked in `f32`.
+#[test]
+fn a_transformer_in_f32_is_checked_whole() {
+    let mut rng = Rng::new(5);
+    let x: Array<f32> = rng.normal_array(&[32, 64]);
+    let w: Array<f32> = rng.normal_array(&[64, 64]);
+    let (x, w) = (Tensor::new(x), Tensor::new(w));
+    let centred = &x - x.mean_keepdims(-1);
+    let h = &centred / (centred.powi(2).mean_keepdims(-1) + 1e-5_f32).sqrt();
+    let attention = (h.matmul(&w).matmul(&h.t()) * 0.125_f32).log_softmax(-1).exp();
+    let found = verify(&attention.matmul(&h).gelu().mean());
+    assert!(found.is_ok() && found.unchecked.is_empty(), "{found}");
 }
 
 #[test]
