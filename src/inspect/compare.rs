@@ -58,6 +58,7 @@ pub(super) fn largest(numbers: &[f64]) -> f64 {
     numbers.iter().filter(|v| v.is_finite()).fold(0.0, |m, v| v.abs().max(m))
 }
 
+/// The elements in row-major order, exactly.
 pub(super) fn numbers<T: Float>(a: &Array<T>) -> Vec<f64> {
     a.to_vec().into_iter().map(T::to_f64).collect()
 }
@@ -121,7 +122,7 @@ pub(super) fn inner<'a, T: Float>(
     (sum, size)
 }
 
-/// No element of `got` differs from that of `want`, in the same shape, by more than `relative` of the largest one plus
+/// No element of `got` differs from that of `want`, which has the same shape, by more than `relative` of the largest one plus
 /// `absolute`. NaN is NaN.
 ///
 /// # Errors

@@ -202,7 +202,7 @@ impl<'a, T: Float> Graph<'a, T> {
     }
 
     /// `[n, 1]` against `[n]` or `[1, n]`, of which nothing is used but one number. Differences of a list with itself
-    /// are meant so.
+    /// are meant so, and scales of rows and columns of a square that was there before.
     fn outer_broadcast(&self, t: &Tensor<T>) -> Option<Finding> {
         let [a, b] = t.parents() else { return None };
         let ((i, n), (j, m)) = (only_axis(a.shape())?, only_axis(b.shape())?);
@@ -210,7 +210,11 @@ impl<'a, T: Float> Graph<'a, T> {
         if !crossed || !is_elementwise(t) || behind_views(a).id() == behind_views(b).id() {
             return None;
         }
-        let whole = |y: &Tensor<T>| y.data().len() == n * n && (is_elementwise(y) || is_view(y));
+        let square = |y: &Tensor<T>| y.data().len() == n * n;
+        let whole = |y: &Tensor<T>| {
+            let older = |x: &Tensor<T>| square(x) && x.id() < t.id();
+            square(y) && (is_elementwise(y) || is_view(y)) && !y.parents().iter().any(older)
+        };
         let (only, _) = self.leads(t, whole, |y| y.data().len() == 1);
         only.then(|| Finding {
             kind: Kind::OuterBroadcast,

@@ -37,6 +37,8 @@ fn columns_against_rows_in_a_loss() {
     fine(diagnose(&(points.reshape(&[n, 1]) - &points).powi(2).sum()));
     fine(diagnose(&(&prediction - &target).powi(2).sum_axes(1).max()));
     fine(diagnose(&(&prediction * &target).matmul(&target).sum()));
+    let square = Tensor::new(Array::full(&[n, n], 2.0));
+    fine(diagnose(&(&square * (&prediction * &points)).sum()));
     fine(diagnose(&(&prediction + &points).log_softmax(1).exp().powi(2).sum()));
 }
 

@@ -22,7 +22,10 @@ fn a_wrong_derivative_is_named() {
         let [wrong] = &found.wrong[..] else { panic!("{found}") };
         assert_eq!(wrong.op, "square");
         let text = found.to_string();
-        assert!(text.contains(what) && text.contains("\"area\"") && text.contains("verify.rs:7"), "{text}");
+        assert!(
+            text.contains(what) && text.contains("\"area\"") && text.contains("tests/inspect/verify.rs:"),
+            "{text}"
+        );
     }
     assert!(verify(&squared::<f64>(RIGHT)).into_result().unwrap().unchecked.is_empty());
     assert!(verify(&squared::<f32>(RIGHT)).is_ok());
