@@ -134,6 +134,7 @@ impl<T: Float> Tensor<T> {
                 }
             },
         );
+        crate::inspect::check_nonfinite(self, &found);
         for (x, g) in found {
             match x.0.how {
                 None => x.0.notes.add_grad(g),

@@ -4,6 +4,7 @@
 //! workload, in microseconds.
 
 mod chain;
+mod nonfinite;
 mod rules;
 
 use std::time::Instant;
@@ -60,6 +61,7 @@ fn main() {
     for threads in [1, 2] {
         femtograd::set_threads(threads);
         chain::run(&bench);
+        nonfinite::run(&bench);
         rules::run(&bench);
     }
 }

@@ -50,7 +50,7 @@ pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};
 pub use map::{Function, Sink, map, map_into};
 pub use matmul::matmul;
 pub use order::{argmax, argmin, argsort};
-pub use reduce::{max, sum, sum_to};
+pub use reduce::{all_finite, max, sum, sum_to};
 pub use scan::cumsum;
 pub use threads::{set_threads, threads};
 

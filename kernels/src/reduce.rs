@@ -65,6 +65,35 @@ pub fn max<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
     reduce::<T, Max>(x, axes)
 }
 
+/// Whether no element is NaN or infinite. In one pass over memory, faster than a sum: finite numbers times 0 add up to 0
+/// in any order.
+pub fn all_finite<T: Float>(x: &Array<T>) -> bool {
+    match x.as_scalar() {
+        Some(v) => v * T::ZERO == T::ZERO,
+        None => dispatch(AllFinite(x.contiguous().as_slice().expect("made contiguous"))),
+    }
+}
+
+struct AllFinite<'a, T>(&'a [T]);
+
+impl<T: Float> Kernel for AllFinite<'_, T> {
+    type Out = bool;
+    #[inline(always)]
+    fn run(self) -> bool {
+        let (blocks, rest) = self.0.as_chunks::<LANES>();
+        let mut zeros = [T::ZERO; LANES];
+        for block in blocks {
+            for (zero, &v) in zeros.iter_mut().zip(block) {
+                *zero += v * T::ZERO;
+            }
+        }
+        for (zero, &v) in zeros.iter_mut().zip(rest) {
+            *zero += v * T::ZERO;
+        }
+        across::<T, Sum>(zeros) == T::ZERO
+    }
+}
+
 /// `x` summed down to `shape`, from which it could have been broadcast.
 ///
 /// # Panics

@@ -186,6 +186,34 @@ fn sums_and_maxima_agree_with_the_definition() {
     assert!(sum(&numbers::<f64>(&[2], 1), &[1]).is_err());
 }
 
+/// One number that is not finite, anywhere, in any layout.
+#[test]
+fn what_is_not_finite_is_found() {
+    fn check<T: Float>() {
+        for shape in SHAPES {
+            layouts::<T>(shape, 5).iter().for_each(|x| assert!(all_finite(x)));
+        }
+        for &n in LENGTHS {
+            let x = Array::full(&[n], T::of(3e38));
+            assert!(all_finite(&x), "{n} large ones do not overflow");
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                for at in [0, n / 3, n / 2, n.saturating_sub(2), n.saturating_sub(1)]
+                    .into_iter()
+                    .filter(|&at| at < n)
+                {
+                    let x = Array::from_fn(&[n], |i| if i == at { T::of(bad) } else { T::ONE });
+                    assert!(!all_finite(&x), "{bad} at {at} of {n}");
+                    assert!(!all_finite(&x.broadcast_to(&[2, n]).unwrap().permute(&[1, 0]).unwrap()));
+                }
+            }
+        }
+        assert!(!all_finite(&Array::scalar(T::NEG_INFINITY)));
+        assert!(all_finite(&Array::scalar(T::ZERO)));
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 #[test]
 fn long_reductions_are_right_in_both_directions() {
     for &n in LENGTHS {
