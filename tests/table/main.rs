@@ -14,6 +14,7 @@ mod derivatives;
 mod mutants;
 mod node;
 mod shapes;
+mod sources;
 
 use cases::Case;
 use compare::Outcome;
