@@ -68,11 +68,15 @@ class Torch:
         a = torch.zeros(v["shape"]) if isinstance(v, dict) else torch.tensor(numbers(v))
         return a.to(torch.float64).requires_grad_()
 
+    @staticmethod
+    def plain(a):
+        return a.detach().clone().tolist()  # a copy: some gradients are zeros without memory
+
     def answers(self, expression, row):
         torch = self.torch
         x = {name: self.leaf(v) for name, v in row["inputs"].items()}
         y = eval(expression, {**self.names, **x})
-        yield "value", None, y.tolist()
+        yield "value", None, self.plain(y)
         cotangent = self.leaf(row["cotangent"]).detach() if "cotangent" in row else torch.ones_like(y)
         zeros = {name: torch.zeros_like(a) for name, a in x.items()}
 
@@ -84,10 +88,10 @@ class Torch:
 
         for name in x:
             g = gradient(y, cotangent, name)
-            yield "gradient", name, g.tolist()
+            yield "gradient", name, self.plain(g)
             along = row.get("along", {})
             v = self.leaf(along[name]).detach() if name in along else torch.ones_like(x[name])
-            yield "second", name, gradient(g, v, name).tolist()
+            yield "second", name, self.plain(gradient(g, v, name))
 
 
 class Jax:
