@@ -1,5 +1,15 @@
 //! Calls of ops that are not in this library yet, as arms of the `match` in `calls.rs`: to be moved there. Not compiled;
-//! the tests pass over the rows of what is listed here.
+//! the tests pass over the rows of what is listed here. With them come
+//!
+//!     use femtograd::random::Rng;
+//!     use femtograd::{Array, Attention, Pool, einsum, scaled_dot_product_attention};
+//!
+//!     let [x, y, z]: [&Tensor<T>; 3] = …
+//!     let like = |x: &Tensor<T>, v: f64| Tensor::constant(Array::full(x.shape(), n(v)));
+//!     let attention = |seen: [f64; 2]| {
+//!         let mask = Tensor::constant([seen.map(n)]);
+//!         scaled_dot_product_attention(x, y, z, &Attention { mask: Some(&mask), ..Attention::default() })
+//!     };
 
         "sign(x)" => x.sign(),
         "floor(x)" => x.floor(),
@@ -66,34 +76,22 @@
 
         "softmax(x)" => x.softmax(-1),
         "softmax([x, 0])[0]" => item(&and_zero(x).softmax(0), 0),
-        "max_pool2d(x, 2)" => {
-            let image = x.reshape(&[1, 1, x.shape()[0], x.shape()[1]]);
-            image.max_pool2d(&Pool { size: [2, 2], stride: [2, 2], ..Pool::default() }).reshape(&[1, 1])
-        }
-        "avg_pool2d(x, 2)" => {
-            let image = x.reshape(&[1, 1, x.shape()[0], x.shape()[1]]);
-            image.avg_pool2d(&Pool { size: [2, 2], stride: [2, 2], ..Pool::default() }).reshape(&[1, 1])
-        }
-        "layer_norm(x, eps 0.0625)" => x.layer_norm(1, None, None, n(0.0625)),
-        "rms_norm(x, eps 0.0625)" => x.rms_norm(1, None, n(0.0625)),
-        "attention(x, y, z), all masked" => {
-            let mask = Tensor::constant(vec![T::NEG_INFINITY; 2]).reshape(&[1, 2]);
-            scaled_dot_product_attention(x, y, z, Some(&mask), false)
-        }
-        "attention(x, y, z), first masked" => {
-            let mask = Tensor::constant(vec![T::NEG_INFINITY, T::ZERO]).reshape(&[1, 2]);
-            scaled_dot_product_attention(x, y, z, Some(&mask), false)
-        }
+        "max_pool2d(x, 2)" => x.reshape(&[1, 1, 2, 2]).max_pool2d(&Pool::new([2, 2])).reshape(&[1, 1]),
+        "avg_pool2d(x, 2)" => x.reshape(&[1, 1, 2, 2]).avg_pool2d(&Pool::new([2, 2])).reshape(&[1, 1]),
+        "layer_norm(x, eps 0.0625)" => x.layer_norm(&like(x, 1.0), None, 0.0625),
+        "rms_norm(x, eps 0.0625)" => x.rms_norm(&like(x, 1.0), 0.0625),
+        "attention(x, y, z), all masked" => attention([0.0, 0.0]),
+        "attention(x, y, z), first masked" => attention([0.0, 1.0]),
         "dropout(x, 0)" => x.dropout(0.0, &mut Rng::new(1)),
         "dropout(x, 1)" => x.dropout(1.0, &mut Rng::new(1)),
         "l1_loss(x, y)" => x.l1_loss(y),
-        "huber(x, 0, delta 1)" => x.huber(&constant_like(x, 0.0), T::ONE),
-        "bce_with_logits(x, 0)" => x.bce_with_logits(&constant_like(x, 0.0)),
-        "bce_with_logits(x, 0.5)" => x.bce_with_logits(&constant_like(x, 0.5)),
-        "bce_with_logits(x, 1)" => x.bce_with_logits(&constant_like(x, 1.0)),
+        "huber(x, 0, delta 1)" => x.huber(&like(x, 0.0), 1.0),
+        "bce_with_logits(x, 0)" => x.bce_with_logits(&like(x, 0.0)),
+        "bce_with_logits(x, 0.5)" => x.bce_with_logits(&like(x, 0.5)),
+        "bce_with_logits(x, 1)" => x.bce_with_logits(&like(x, 1.0)),
         "nll(x, [1])" => x.nll(&[1]),
         "nll(log_softmax(x), [0])" => x.log_softmax(1).nll(&[0]),
         "kl_div(x, [[1, 0]])" => x.kl_div(&Tensor::constant([[T::ONE, T::ZERO]])),
-        "hinge(x, 1)" => x.hinge(&constant_like(x, 1.0)),
-        "einsum(i,i->, x, y)" => einsum("i,i->", [x, y]),
-        "einsum(ij,jk->ik, x, y)" => einsum("ij,jk->ik", [x, y]),
+        "hinge(x, 1)" => x.hinge(&like(x, 1.0)),
+        "einsum(i,i->, x, y)" => einsum("i,i->", &[x, y]),
+        "einsum(ij,jk->ik, x, y)" => einsum("ij,jk->ik", &[x, y]),
