@@ -111,14 +111,26 @@ fn exceptions_are_as_they_are_said_to_be() {
     passes("exceptions are others", &failures);
 }
 
-/// Ops without a row, each for a reason.
-const NO_EDGE: [&str; 6] = [
-    "reshape",          // a move: exact wherever it is defined
-    "permute",          // a move
-    "sum_to",           // a sum: the reverse of broadcasting, inside every row that broadcasts
-    "unslice",          // the reverse of a slice, inside its rows
-    "scatter_add_rows", // the reverse of gathered rows, inside theirs
-    "chain",            // the product inside every derivative: the rows on branches are about nothing else
+/// Ops without a row, by the reason.
+const NO_EDGE: &[&str] = &[
+    // Moves: exact wherever they are defined.
+    "reshape",
+    "permute",
+    "windows",
+    // Inside the rows of other ops: the reverse of broadcasting, of slices, of windows, of indexing, and the product
+    // that is in every derivative.
+    "sum_to",
+    "unslice",
+    "overlay",
+    "scatter_add_rows",
+    "index_add",
+    "chain",
+    // Smooth wherever they are defined; a singular matrix is refused.
+    "solve",
+    "solve_triangular",
+    "inverse",
+    "cholesky",
+    "slogdet",
 ];
 
 #[test]

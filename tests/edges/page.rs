@@ -100,7 +100,8 @@ fn rows(contract: &Contract, peers: &Peers) -> String {
     }
     let mut text = String::new();
     for (title, rows) in sections {
-        text += &format!("### {title}\n\n| call | at | value | gradient | second | by | why | torch | jax |\n");
+        text +=
+            &format!("### {title}\n\n| call | at | value | gradient | second | by | why | torch | jax |\n");
         text += "|---|---|---|---|---|---|---|---|---|\n";
         for row in rows {
             let mut cells = vec![format!("`{}`", row.call), point(&row.point)];
@@ -108,11 +109,12 @@ fn rows(contract: &Contract, peers: &Peers) -> String {
             cells.extend([row.by.clone(), cell(&row.why)]);
             let asked = peers.rows.iter().find(|peer| peer.call == row.call && peer.point == row.point);
             for peer in PEERS {
-                let found = asked.and_then(|asked| asked.answers.get(peer)?.as_deref());
-                cells.push(cell(match found {
-                    Some("right") => "✓",
-                    Some(other) => other,
-                    None => "–",
+                let found = asked.and_then(|asked| asked.answers.get(peer));
+                cells.push(cell(match found.map(Option::as_deref) {
+                    Some(Some("right")) => "✓",
+                    Some(Some(other)) => other,
+                    Some(None) => "–",
+                    None => "not asked",
                 }));
             }
             text += &line(&cells);
