@@ -74,7 +74,7 @@ fn differs(got: &[f64], want: &[f64], rounding: f64) -> Option<String> {
 impl Results {
     /// What is not as the answer says.
     pub fn wrong<T: Float>(&self, point: &Point, answer: &Answer) -> Vec<String> {
-        let rounding = 1e4 * T::EPSILON.to_f64(); // of a few operations, some of them badly conditioned
+        let rounding = 1e3 * T::EPSILON.to_f64(); // of a few operations, some of them badly conditioned
         let mut wrong = vec![];
         if let Some(want) = &answer.value {
             wrong.extend(differs(&self.value, &want.flat(), rounding).map(|why| format!("value {why}")));
