@@ -19,11 +19,6 @@ use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use ways::{Results, results};
 
-/// Calls of ops that are not in this library yet.
-fn pending(call: &str) -> bool {
-    include_str!("pending.rs").contains(&format!("\"{call}\" =>"))
-}
-
 /// The results, or that it panics.
 fn attempt<T: Float>(call: &str, point: &Point) -> Result<Results, String> {
     catch_unwind(AssertUnwindSafe(|| results::<T>(call, point))).map_err(|_| "panics, see above".into())
@@ -53,8 +48,7 @@ fn passes(what: &str, failures: &[String]) {
 #[cfg_attr(miri, ignore)] // thousands of kernels' blocks
 fn every_row_holds() {
     let (mut failures, mut singles) = (vec![], 0);
-    let mut rows = contract().rows;
-    rows.retain(|row| !pending(&row.call));
+    let rows = contract().rows;
     for row in &rows {
         failures.extend(check::<f64>(&row.call, &row.point, &row.answer));
         if fits_f32(&row.point, &row.answer) {
@@ -71,11 +65,7 @@ fn every_row_holds() {
 #[cfg_attr(miri, ignore)]
 fn equal_spellings_agree() {
     let mut failures = vec![];
-    for mut group in contract().spellings {
-        group.calls.retain(|call| !pending(call));
-        if group.calls.is_empty() {
-            continue;
-        }
+    for group in contract().spellings {
         for inputs in &group.at {
             let point = Point {
                 inputs: inputs.clone(),
