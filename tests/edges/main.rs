@@ -1,6 +1,6 @@
 //! The edge contract: what every op does where it is hard to say.
 //!
-//! `tests/edges.json` holds the contract, which was derived without running a program, and says what its fields mean.
+//! `tests/edges.json` holds the contract, derived from definitions and limits, and says what its fields mean.
 //! Here the library is held to it, in both types and by every way to a derivative; `tests/edges.py` puts the same rows
 //! to PyTorch and JAX; the page `book/edge-contract.md` shows it all, and is rewritten by
 //! `UPDATE_BOOK=1 cargo test --test edges`.
