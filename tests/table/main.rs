@@ -16,6 +16,7 @@ mod ends;
 mod mutants;
 mod node;
 mod shapes;
+mod sources;
 
 use cases::Case;
 use compare::Outcome;

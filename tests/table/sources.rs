@@ -1,0 +1,39 @@
+//! The names of the ops, read from the sources.
+
+use std::path::Path;
+
+/// The sources of the ops, without comments.
+pub fn sources() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops");
+    let (mut waiting, mut text) = (vec![folder], String::new());
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(path).expect("a text");
+            let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+            code.for_each(|line| text.extend([line, "\n"]));
+        }
+    }
+    text
+}
+
+/// The string that follows each `mark`, where only `between` may come first.
+fn strings_after<'a>(text: &'a str, mark: &str, between: &str) -> Vec<&'a str> {
+    let after = text.split(mark).skip(1);
+    let string = |rest: &'a str| {
+        let quoted = rest.trim_start().strip_prefix(between)?.trim_start().strip_prefix('"')?;
+        Some(&quoted[..quoted.find('"')?])
+    };
+    after.filter_map(string).collect()
+}
+
+/// The names of all ops in a source.
+pub fn names(text: &str) -> Vec<&str> {
+    let mut names = strings_after(text, "const NAME: &'static str =", "");
+    names.extend(strings_after(text, "fn name(&self) -> &'static str", "{"));
+    names
+}
