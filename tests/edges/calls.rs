@@ -108,8 +108,8 @@ pub fn call<T: Float>(call: &str, inputs: &[Tensor<T>]) -> Option<Tensor<T>> {
         "-log_softmax(x)[0]" => -x.log_softmax(1).slice(1, 0..1).sum(),
         "exp(log_softmax(x))" => x.log_softmax(-1).exp(),
 
-        "gather_rows(x, [1, 1, 0])" => x.gather_rows([1, 1, 0]),
-        "gather_rows(x, [])" => x.gather_rows(Vec::<usize>::new()),
+        "gather_rows(x, [1, 1, 0])" => x.gather_rows(&[1, 1, 0]),
+        "gather_rows(x, [])" => x.gather_rows(&[]),
         "concat(x, y)" => concat([x, y], 0),
         "slice(x, 1..1)" => x.slice(0, 1..1),
         "slice(x, 1..2)" => x.slice(0, 1..2),

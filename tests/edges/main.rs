@@ -107,14 +107,14 @@ const NO_EDGE: &[&str] = &[
     "reshape",
     "permute",
     "windows",
-    // Inside the rows of other ops: the reverse of broadcasting, of slices, of windows, of indexing, and the product
-    // that is in every derivative.
+    // Inside the rows of other ops: the reverse of broadcasting, of slices, of windows, of indexing, and the products
+    // that are in every derivative.
     "sum_to",
     "unslice",
     "overlay",
-    "scatter_add_rows",
     "index_add",
     "chain",
+    "carry",
     // Smooth wherever they are defined; a singular matrix is refused.
     "solve",
     "solve_triangular",
