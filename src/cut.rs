@@ -5,7 +5,7 @@
 
 use crate::context::{cut_kind, leaves_traces};
 use crate::num::Float;
-use crate::{Array, Place, Tensor};
+use crate::{Array, Indices, Op, Place, Tensor};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub enum CutKind {
     NoGrad,
     /// A comparison, which does not change with its arguments.
     Comparison,
+    /// [`Indices`]: places that were found by comparing.
+    Indices,
 }
 
 /// What cut, at which op, on which line.
@@ -45,21 +47,22 @@ const DEEP: usize = 64;
 
 impl Cut {
     /// The trace of a result of `op` that is not recorded; none if nothing wanted a gradient.
-    pub(crate) fn between<T: Float>(
-        op: &'static str,
-        parents: &[Tensor<T>],
-        place: Place,
-    ) -> Option<Arc<Cut>> {
+    fn between<T: Float>(op: &dyn Op<T>, parents: &[Tensor<T>], place: Place) -> Option<Arc<Cut>> {
         if !leaves_traces() {
             return None;
         }
-        let from: Vec<_> = parents.iter().filter_map(|x| x.0.notes.cut()).collect();
-        match cut_kind().filter(|_| parents.iter().any(Tensor::wants_grad)) {
-            Some(kind) => Some(Cut::at(kind, op, parents, place)),
-            None if from.len() <= 1 => from.into_iter().next(),
-            None if from[1..].iter().all(|cut| Arc::ptr_eq(cut, &from[0])) => from.into_iter().next(),
-            None => Some(Cut::join(None, vec![], true, from)),
+        if let Some(kind) = cut_kind().filter(|_| parents.iter().any(Tensor::wants_grad)) {
+            return Some(Cut::at(kind, op.name(), parents, place));
         }
+        let of_parents = parents.iter().filter_map(|x| x.0.notes.cut());
+        let mut before: Vec<_> = of_parents.chain(Cut::of_indices(op)).collect();
+        before.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        if before.len() <= 1 { before.pop() } else { Some(Cut::join(None, vec![], true, before)) }
+    }
+
+    /// The trace that an op's indices carry.
+    pub(crate) fn of_indices<T: Float>(op: &dyn Op<T>) -> Option<Arc<Cut>> {
+        op.indices()?.origin()?.clone().downcast().ok()
     }
 
     /// The trace of a cut right here.
@@ -123,12 +126,24 @@ fn leaves<T: Float>(of: &[Tensor<T>]) -> (Vec<u64>, bool) {
     (leaves, true)
 }
 
+/// Indices found in `x` by `op`, with a trace of it.
+pub(crate) fn cut_off<T: Float>(indices: Indices, op: &'static str, x: &Tensor<T>, place: Place) -> Indices {
+    let cut = match x.wants_grad() && leaves_traces() {
+        true => Some(Cut::at(CutKind::Indices, op, std::slice::from_ref(x), place)),
+        false => x.0.notes.cut(),
+    };
+    match cut {
+        Some(cut) => indices.with_origin(cut),
+        None => indices,
+    }
+}
+
 impl<T: Float> Tensor<T> {
     /// A result that is not recorded: a constant, with a trace of where it was cut off if a gradient was wanted there.
     #[inline(never)] // out of the way of those that are
     pub(crate) fn unrecorded(
         data: Array<T>,
-        op: &'static str,
+        op: &dyn Op<T>,
         parents: &[Tensor<T>],
         place: Place,
     ) -> Tensor<T> {

@@ -124,6 +124,7 @@ pub use femtograd_kernels as kernels;
 pub use access::Operand;
 pub use context::{Place, StrongZero, count_strong_zeros, no_grad, recording, strict};
 pub use cut::CutKind;
+pub use inspect::{diagnose, gradcheck, live, nonfinite, report, trace_nonfinite, verify};
 #[cfg(feature = "linalg")]
 pub use kernels::Triangle;
 pub use kernels::{Array, Error, Indices, Shape, set_threads};

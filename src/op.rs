@@ -1,12 +1,13 @@
 //! What a node needs of its operation.
 
 use crate::context::{Products, note_strong_zeros, on_behalf_of, products, unrecorded};
-use crate::kernels::{Array, Error, Function, broadcast, map};
+use crate::kernels::{Array, Error, Function, Indices, broadcast, map};
 use crate::num::{Float, Formula, Style};
 use crate::ops::elementwise::{Carry, Chain};
 use crate::rule::Rule;
 use crate::tensor::Tensor;
 use crate::transform::transposed;
+use smallvec::SmallVec;
 
 /// A differentiable operation: how to compute it, and its derivative in both directions.
 ///
@@ -56,6 +57,11 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     /// It may have the shape of `y` where `x[i]` was broadcast: the engine sums it down to the shape of `x[i]`.
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T>;
 
+    /// [`vjp`](Self::vjp) for several arguments, in this order. Override it where one computation serves them all.
+    fn vjps(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, wanted: &[usize]) -> Vec<Tensor<T>> {
+        wanted.iter().map(|&i| self.vjp(x, y, g, i)).collect()
+    }
+
     /// The Jacobian-vector product `Σᵢ ∂y/∂xᵢ·dxᵢ`, recorded: the tangent of `y`. At least one tangent is given; an
     /// argument without one does not change.
     ///
@@ -71,6 +77,11 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     /// By default it runs `vjp` without recording. Override it where one pass over memory can do the work of several.
     fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
         pull_by_vjp(self, x, y, g, sums);
+    }
+
+    /// The integers it was given, if any. Nothing differentiates by them, so a path may end there.
+    fn indices(&self) -> Option<&Indices> {
+        None
     }
 
     /// Whether the rules are the derivatives of [`forward`](Self::forward) in its arguments, which is what
@@ -96,8 +107,9 @@ pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
     sums: &mut [Option<Tensor<T>>],
 ) {
     on_behalf_of(y.location(), op.name(), || {
-        for (i, sum) in sums.iter_mut().enumerate().filter(|(i, _)| x[*i].wants_grad()) {
-            let gx = op.vjp(x, y, g, i).sum_to(x[i].shape());
+        let wanted: SmallVec<[usize; 4]> = (0..x.len()).filter(|&i| x[i].wants_grad()).collect();
+        for (&i, gx) in wanted.iter().zip(op.vjps(x, y, g, &wanted)) {
+            let (sum, gx) = (&mut sums[i], gx.sum_to(x[i].shape()));
             *sum = Some(match sum.take() {
                 Some(sum) => sum + gx,
                 None => gx,

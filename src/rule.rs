@@ -137,9 +137,14 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
     }
 
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
+        self.vjps(x, y, g, &[i]).remove(0)
+    }
+
+    fn vjps(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, wanted: &[usize]) -> Vec<Tensor<T>> {
         let scratch = Scratch::new();
-        let slopes = self.0.slopes(from_fn(|k| scratch.number(&x[k])), scratch.number(y));
-        scratch.tensor(scratch.number(g).chain(slopes[i]))
+        let (g, y) = (scratch.number(g), scratch.number(y));
+        let slopes = self.0.slopes(from_fn(|k| scratch.number(&x[k])), y);
+        wanted.iter().map(|&i| scratch.tensor(g.chain(slopes[i]))).collect()
     }
 
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {

@@ -6,6 +6,7 @@
 //! through its op, is a contribution to each parent's cotangent.
 
 use crate::frontier::{Frontier, Slot, add};
+use crate::inspect::check_nonfinite;
 use crate::notes::Notes;
 use crate::{Array, Float, Mistake, Op, Place, census, recording};
 use smallvec::SmallVec;
@@ -61,7 +62,7 @@ impl<T: Float> Tensor<T> {
         let place = Place::here();
         let data = op.forward(&parents).map_err(|why| Mistake::new(op.name(), why, parents.iter(), place))?;
         if !recording() || !parents.iter().any(|x| x.0.wanted) {
-            return Ok(Tensor::unrecorded(data, op.name(), &parents, place));
+            return Ok(Tensor::unrecorded(data, &*op, &parents, place));
         }
         Ok(Tensor::node(data, Some((op, parents)), true, place))
     }
@@ -134,7 +135,7 @@ impl<T: Float> Tensor<T> {
                 }
             },
         );
-        crate::inspect::check_nonfinite(self, &found);
+        check_nonfinite(self, &found);
         for (x, g) in found {
             match x.0.how {
                 None => x.0.notes.add_grad(g),

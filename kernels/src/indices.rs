@@ -2,6 +2,7 @@
 
 use crate::array::{count, print};
 use crate::{Error, Result, Shape};
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,11 +13,24 @@ use std::sync::Arc;
 /// let columns = Indices::from([[2, 0], [1, 1]]);
 /// assert_eq!((columns.to_string(), columns.shape()), ("[[2, 0], [1, 1]]".into(), &[2, 2][..]));
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+///
+/// They may carry a note of where they come from, which takes no part in comparisons.
+#[derive(Clone)]
 pub struct Indices {
     shape: Shape,
     values: Arc<[usize]>,
+    origin: Option<Arc<Origin>>,
 }
+
+/// What a note on [`Indices`] may be: whatever their maker wants to find there again.
+pub type Origin = dyn Any + Send + Sync;
+
+impl PartialEq for Indices {
+    fn eq(&self, other: &Indices) -> bool {
+        (&self.shape, &self.values) == (&other.shape, &other.values)
+    }
+}
+impl Eq for Indices {}
 
 impl Indices {
     /// The integers in row-major order under `shape`.
@@ -28,7 +42,7 @@ impl Indices {
         let values = values.into();
         let n = values.len();
         assert!(count(shape) == n, "indices: {n} integers do not fill the shape {shape:?}");
-        Indices { shape: shape.into(), values }
+        Indices { shape: shape.into(), values, origin: None }
     }
 
     /// The length of each axis.
@@ -53,7 +67,17 @@ impl Indices {
                 self.shape
             )));
         }
-        Ok(Indices { shape: shape.into(), values: self.values.clone() })
+        Ok(Indices { shape: shape.into(), ..self.clone() })
+    }
+
+    /// With a note of where they come from.
+    pub fn with_origin(self, origin: Arc<Origin>) -> Indices {
+        Indices { origin: Some(origin), ..self }
+    }
+
+    /// The note of where they come from, if there is one.
+    pub fn origin(&self) -> Option<&Arc<Origin>> {
+        self.origin.as_ref()
     }
 
     /// Whether all are places along `axis` of an array of this shape.

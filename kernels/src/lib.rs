@@ -44,7 +44,7 @@ pub use float::Float;
 pub use index::{
     add_to_slice, add_to_windows, concat, index_add, index_select, scatter_add, take_along_axis,
 };
-pub use indices::Indices;
+pub use indices::{Indices, Origin};
 #[cfg(feature = "linalg")]
 pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};
 pub use map::{Function, Sink, map, map_into};

@@ -157,7 +157,7 @@ impl Graph {
             if !seen.insert(x.id()) {
                 continue;
             }
-            graph.cuts.extend(x.0.notes.cut());
+            graph.cuts.extend(x.0.notes.cut().into_iter().chain(x.op().and_then(Cut::of_indices)));
             if let (Some(label), None) = (x.label(), x.op()) {
                 graph.leaves.insert(label, x.id());
             }
@@ -188,6 +188,7 @@ impl fmt::Display for CutKind {
             CutKind::Detach => "detach",
             CutKind::NoGrad => "no_grad",
             CutKind::Comparison => "a comparison",
+            CutKind::Indices => "indices",
         })
     }
 }

@@ -30,6 +30,9 @@ impl<T: Float> Linear<T> for IndexSelect {
     ) {
         kernels::index_add(sum_of(&mut sums[0], &x[0]), op.0.axis, &op.0.indices, g);
     }
+    fn indices(&self) -> Option<&Indices> {
+        Some(&self.indices)
+    }
 }
 
 /// `y = 0`, then `y[…, indices[j], …] += x[…, j, …]`: the reverse of [`IndexSelect`].
@@ -47,6 +50,9 @@ impl<T: Float> Linear<T> for IndexAdd {
     }
     fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
         linear(self.of.clone(), g)
+    }
+    fn indices(&self) -> Option<&Indices> {
+        Some(&self.of.indices)
     }
 }
 
@@ -74,6 +80,9 @@ impl<T: Float> Linear<T> for TakeAlongAxis {
         let back = kernels::scatter_add(sum_of(&mut sums[0], &x[0]), op.0.axis, &op.0.indices, g);
         back.expect("taken from there before");
     }
+    fn indices(&self) -> Option<&Indices> {
+        Some(&self.indices)
+    }
 }
 
 /// `y = 0`, then `y[…, indices[…, j, …], …] += x[…, j, …]`: the reverse of [`TakeAlongAxis`].
@@ -91,6 +100,9 @@ impl<T: Float> Linear<T> for ScatterAdd {
     }
     fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
         linear(self.of.clone(), g)
+    }
+    fn indices(&self) -> Option<&Indices> {
+        Some(&self.of.indices)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::kernels::Error;
 use crate::num::Float;
 use crate::op::pull_by_vjp;
-use crate::{Array, Op, Tensor};
+use crate::{Array, Indices, Op, Tensor};
 
 /// A linear op of one argument, `y = A·x`. It is its own forward derivative; its reverse derivative is its transpose,
 /// `Aᵀ·g`, another linear op.
@@ -16,6 +16,11 @@ pub(crate) trait Linear<T: Float>: Clone + Send + Sync + 'static {
 
     /// `Aᵀ·g`, for an `x` of the given shape; or in the shape of `y`, where `x` was broadcast.
     fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T>;
+
+    /// [`Op::indices`]
+    fn indices(&self) -> Option<&Indices> {
+        None
+    }
 
     /// [`Op::pull`]; overridden by ops that can add `Aᵀ·g` in place for less than it costs to form.
     fn pull(
@@ -50,6 +55,9 @@ impl<T: Float, L: Linear<T>> Op<T> for LinearOp<L> {
     }
     fn jvp(&self, _: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         linear(self.0.clone(), dx[0].as_ref().expect("at least one tangent"))
+    }
+    fn indices(&self) -> Option<&Indices> {
+        self.0.indices()
     }
     fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
         L::pull(self, x, y, g, sums);

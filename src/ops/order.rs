@@ -2,7 +2,7 @@
 
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
-use crate::{Indices, Tensor};
+use crate::{Indices, Place, Tensor, cut};
 
 /// Order along an axis. Equal elements stay in the order in which they are, so the first of them is found first. NaN
 /// counts as larger than every number in sorting, and is found before every number where one element is looked for, the
@@ -117,7 +117,7 @@ impl<T: Float> Tensor<T> {
     ) -> (usize, Indices) {
         let axis = self.axis(op, axis);
         match find(axis) {
-            Ok(places) => (axis, places),
+            Ok(places) => (axis, cut::cut_off(places, op, self, Place::here())),
             Err(why) => Tensor::refuse(op, &why.0, &[self]),
         }
     }

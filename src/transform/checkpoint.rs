@@ -1,6 +1,6 @@
 //! Memory for time: a function that is run again on the way back.
 
-use super::graph::{pulled, pushed};
+use super::graph::{pulled, pushed, zeros};
 use super::tree::{Tree, tensors};
 use crate::context::recorded;
 use crate::kernels::Error;
@@ -115,8 +115,15 @@ impl<T: Float, F: Fn(&[Tensor<T>]) -> Tensor<T> + Send + Sync + 'static> Op<T> f
         Ok((self.f)(&x[..self.arguments]).data().clone())
     }
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
+        self.vjps(x, y, g, &[i]).remove(0)
+    }
+    fn vjps(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, wanted: &[usize]) -> Vec<Tensor<T>> {
         let (again, start) = self.again(x, y);
-        pulled(&[(&again, g)], &[&x[i]], start).remove(0)
+        let first = |i: usize| x[..i].iter().all(|other| other.id() != x[i].id());
+        let all = pulled(&[(&again, g)], &wanted.iter().map(|&i| &x[i]).collect::<Vec<_>>(), start);
+        // An argument given twice has one sum.
+        let once = |(&i, gx): (&usize, Tensor<T>)| if first(i) { gx } else { zeros(&x[i]) };
+        wanted.iter().zip(all).map(once).collect()
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let (again, start) = self.again(x, y);
