@@ -1,6 +1,6 @@
 //! Memory: alone in its process, since it counts all bytes in use.
 
-use femtograd::{Tensor, kernels};
+use femtograd::{Tensor, kernels, live};
 
 #[test]
 fn what_nobody_can_ask_for_gives_its_memory_back() {
@@ -29,5 +29,23 @@ fn what_nobody_can_ask_for_gives_its_memory_back() {
     drop(h);
     held(2);
     drop(x);
-    held(0);
+    held(0); // Tensors are counted too, whichever thread drops them.
+    let nodes = |n: u64| assert_eq!(live().nodes, n);
+    nodes(0);
+    let (x, y) = (Tensor::new(1.0), Tensor::new(2.0));
+    let z = (&x * &y).sin();
+    nodes(4);
+    for round in 0..3 {
+        std::thread::spawn({
+            let x = x.clone();
+            move || (0..100).fold(x, |x, _| x.sin()).backward()
+        })
+        .join()
+        .expect("no panic");
+        assert_eq!(live().nodes, 4, "round {round}");
+    }
+    std::thread::spawn(move || drop((x, z))).join().expect("no panic");
+    nodes(1);
+    drop(y);
+    nodes(0);
 }

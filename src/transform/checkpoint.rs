@@ -2,7 +2,7 @@
 
 use super::graph::{pulled, pushed, zeros};
 use super::tree::{Tree, tensors};
-use crate::context::recorded;
+use crate::context::{on_behalf_of, recorded};
 use crate::kernels::Error;
 use crate::num::Float;
 use crate::tensor::Parents;
@@ -34,7 +34,7 @@ use std::sync::Arc;
 ///
 /// # Panics
 /// A derivative panics if `f` does not give the same result again.
-pub fn checkpoint<T: Float, X: Tree<T> + Clone + Send + Sync + 'static>(
+pub fn checkpoint<T: Float, X: Tree<T> + Send + Sync + 'static>(
     f: impl Fn(&X) -> Tensor<T> + Send + Sync + 'static,
 ) -> impl Fn(&X) -> Tensor<T> {
     let f = Arc::new(f);
@@ -49,16 +49,23 @@ pub fn checkpoint<T: Float, X: Tree<T> + Clone + Send + Sync + 'static>(
         // An argument that no gradient reaches is a constant here, so that none is expected.
         let argument = |x: &Tensor<T>| match reached.iter().any(|r| r.id() == x.id()) {
             true => x.clone(),
-            false => Tensor::node(x.data().clone(), None, false, x.location()),
+            false => constant(x),
         };
         let mut parents: Parents<T> = tensors(x).into_iter().map(argument).collect();
         let count = parents.len();
         parents.extend(reached.into_iter().filter(|x| !arguments.contains(&x.id())));
-        let (f, template) = (f.clone(), x.clone());
+        // The structure alone: to hold the arguments themselves would be to ask for their gradients.
+        let template = x.rebuild(x.with(&mut tensors(x).into_iter().map(constant)));
+        let f = f.clone();
         let again = move |xs: &[Tensor<T>]| f(&template.rebuild(template.with(&mut xs.iter().cloned())));
         let op = Checkpoint { f: again, arguments: count };
         Tensor::node(y.data().clone(), Some((Box::new(op), parents)), true, y.location())
     }
+}
+
+/// The same numbers, by themselves.
+fn constant<T: Float>(x: &Tensor<T>) -> Tensor<T> {
+    Tensor::node(x.data().clone(), None, false, x.location())
 }
 
 /// The tensors older than `floor` that want a gradient and had a part in `y`: where its own part of the graph ends.
@@ -93,15 +100,16 @@ impl<F> Checkpoint<F> {
         let again = recorded(|| (self.f)(&x[..self.arguments]));
         #[allow(clippy::eq_op)] // a NaN is what differs from itself
         let same = |a: T, b: T| a == b || a != a && b != b;
-        let equal = again.shape() == y.shape()
-            && again.data().to_vec().into_iter().zip(y.data().to_vec()).all(|(a, b)| same(a, b));
+        let (a, b) = (again.data().contiguous(), y.data().contiguous());
+        let pairs = a.as_slice().into_iter().flatten().zip(b.as_slice().into_iter().flatten());
+        let equal = a.shape() == b.shape() && pairs.into_iter().all(|(&a, &b)| same(a, b));
         if !equal {
             let why = format!(
                 "run again for the derivative, the function gave another result than at {}: it must compute the same \
                  each time. Random numbers repeat if the generator is copied inside: `let mut rng = rng.clone();`",
                 y.location()
             );
-            Tensor::refuse("checkpoint", &why, &[y, &again])
+            on_behalf_of(y.location(), "checkpoint", || Tensor::refuse("checkpoint", &why, &[y, &again]))
         }
         (again, start)
     }
@@ -143,7 +151,11 @@ impl<T: Float, F: Fn(&[Tensor<T>]) -> Tensor<T> + Send + Sync + 'static> Op<T> f
             so_far.chain([(&again, g.clone())]),
             start,
             |op, x, y, g, sums| op.pull(x, y, g, sums),
-            |x, g, _| found.push((x.id(), g)),
+            |x, g, _| {
+                if x.id() < start {
+                    found.push((x.id(), g));
+                }
+            },
         );
         for (id, g) in found {
             // An argument given twice has one sum.
