@@ -143,6 +143,8 @@ pub struct Live {
 /// from.
 #[derive(Clone, Debug)]
 pub struct Held {
+    /// Its [number](Tensor::id).
+    pub id: u64,
     /// Its name, if it was given one.
     pub label: Option<Arc<str>>,
     /// What computed it; none for a leaf or a constant.
@@ -198,6 +200,7 @@ fn held() -> Vec<Held> {
         held.push((
             oldest,
             Held {
+                id,
                 label: label.clone(),
                 op: *op,
                 shape: shape.clone(),

@@ -151,6 +151,9 @@ fn the_register_names_who_keeps_what_alive() {
     assert_eq!((held[0].label.as_deref(), held[0].op, held[0].keeps), (Some("loss"), Some("reshape"), 5));
     assert_eq!(held[0].oldest, w.location());
     assert!(alive.to_string().contains("\"loss\" reshape [] of tests/report.rs:"), "{alive}");
+    let found = femtograd::diagnose(&losses[2]).to_string();
+    assert!(found.contains("2 earlier results of the line that made reshape \"loss\""), "{found}");
+    assert!(femtograd::diagnose(&losses[0]).is_ok());
     losses.truncate(1);
     assert_eq!(mine(&live()).len(), 1);
     keep_register(false);

@@ -3,6 +3,7 @@
 use super::compare::{inner, largest, numbers};
 use super::graph::{Name, children, is_elementwise, nodes, op_name};
 use super::nonfinite::nonfinite;
+use super::{Held, live};
 use crate::kernels::all_finite;
 use crate::num::Float;
 use crate::{Array, Place, Tensor};
@@ -105,8 +106,8 @@ impl std::error::Error for Diagnosis {}
 /// [`backward`](Tensor::backward) and before the step. Nobody's gradient changes.
 ///
 /// It finds `[n, 1]` compared with `[n]`, a softmax before a cross entropy, dead ReLUs and saturated sigmoids in hidden
-/// layers, gradients left over from another loss, graphs of earlier steps that are kept alive, NaN and infinities:
-/// see [`Kind`].
+/// layers, gradients left over from another loss, graphs of earlier steps that are kept alive (in a list beside this loss,
+/// if a [register](super::keep_register) is kept), NaN and infinities: see [`Kind`].
 ///
 /// ```
 /// use femtograd::{Tensor, inspect::{Kind, diagnose}};
@@ -140,6 +141,7 @@ pub fn diagnose_with<T: Float>(loss: &Tensor<T>, parameters: &[&Tensor<T>]) -> D
     }
     findings.extend(parameters.iter().filter_map(|p| graph.unused(p)));
     findings.extend(graph.kept());
+    findings.extend(graph.stored());
     match nonfinite(loss) {
         Some(found) => findings.push(Finding {
             kind: Kind::Nonfinite,
@@ -334,6 +336,25 @@ impl<'a, T: Float> Graph<'a, T> {
 
     fn leaves(&self) -> impl Iterator<Item = &'a Tensor<T>> {
         self.nodes.values().copied().filter(|t| t.op().is_none() && t.wants_grad())
+    }
+
+    /// Earlier results of the loss's own line that still have their graphs, as far as a register says so.
+    fn stored(&self) -> Option<Finding> {
+        let (id, place) = (self.loss.id(), self.loss.location());
+        let earlier = |held: &Held| held.id < id && held.place == place && held.keeps > 1;
+        let held: Vec<_> = live().held.into_iter().filter(earlier).collect();
+        let first = held.first()?;
+        Some(Finding {
+            kind: Kind::KeptGraph,
+            what: format!(
+                "{} earlier results of the line that made {} keep their graphs alive, the first of them {} tensors",
+                held.len(),
+                Name::of(self.loss),
+                first.keeps
+            ),
+            cure: "store item() of a loss, not the tensor",
+            places: vec![place, first.oldest],
+        })
     }
 
     /// Two versions of a parameter: leaves of one name and shape, the second made when something had been computed from

@@ -1,5 +1,6 @@
 //! What each parameter got of a backward pass, and why if nothing.
 
+use super::graph::nodes;
 use crate::context::{StrongZero, count_strong_zeros};
 use crate::cut::{Cut, CutAt, CutKind};
 use crate::num::Float;
@@ -152,17 +153,13 @@ struct Graph {
 impl Graph {
     fn of<T: Float>(loss: &Tensor<T>) -> Graph {
         let mut graph = Graph { cuts: vec![], leaves: HashMap::new() };
-        let (mut seen, mut waiting) = (HashSet::new(), vec![loss]);
-        while let Some(x) = waiting.pop() {
-            if !seen.insert(x.id()) {
-                continue;
-            }
+        for (id, x) in nodes(loss) {
             graph.cuts.extend(x.0.notes.cut().into_iter().chain(x.op().and_then(Cut::of_indices)));
             if let (Some(label), None) = (x.label(), x.op()) {
-                graph.leaves.insert(label, x.id());
+                graph.leaves.insert(label, id);
             }
-            waiting.extend(x.parents());
         }
+        graph.cuts.reverse(); // the newest first
         graph
     }
 
