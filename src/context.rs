@@ -144,7 +144,7 @@ pub(crate) fn on_behalf_of<R>(place: Place, op: &'static str, f: impl FnOnce() -
 ///
 /// ```
 /// use femtograd::{Tensor, strict, where_};
-/// let x = Tensor::new(-4.0);
+/// let x: Tensor<f64> = Tensor::new(-4.0);
 /// let y = where_(x.gt(0.0), x.sqrt(), &x);
 /// strict(|| y.backward());
 /// assert!(x.grad().unwrap().item().is_nan());

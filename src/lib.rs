@@ -62,18 +62,30 @@
 //!
 //! # Higher orders, and forwards
 //!
-//! [`gradients`] gives the gradient as tensors with a history of their own, to be differentiated again; [`gradients_with`] does
-//! so for results of any shape; [`tangent`] goes the other way and carries a tangent forwards.
+//! [`gradients`] gives the gradient as tensors with a history of their own, to be differentiated again; [`tangent`] goes
+//! the other way and carries a movement forwards. [`grad`], [`vjp`], [`jvp`], [`jacobian`], [`hessian`] and [`hvp`] do so for
+//! functions, in any nesting:
 //!
 //! ```
-//! # use femtograd::{Tensor, gradients, tangent};
+//! # use femtograd::{Tensor, grad, gradients, jvp};
 //! let x = Tensor::new(0.5);
 //! let y = x.sin();
 //! let dy = &gradients(&y, &[&x])[0];
 //! let ddy = &gradients(dy, &[&x])[0];
 //! assert_eq!(ddy.item(), -y.item());
-//! assert_eq!(tangent(&y, &[(&x, &Tensor::constant(1.0))]).item(), dy.item());
+//!
+//! let sin = |x: &Tensor<f64>| x.sin();
+//! assert_eq!(grad(grad(sin))(&x).item(), ddy.item());
+//! assert_eq!(jvp(grad(sin), &x, &Tensor::constant(1.0)).1.item(), ddy.item());
 //! ```
+//!
+//! [`transform`] shows the same derivative in PyTorch, TensorFlow, JAX and here.
+//!
+//! # Never silent
+//!
+//! [`report`] says of each parameter whether a loss reaches it, and if not on which line the path ends; [`nonfinite`] finds
+//! the op that produced a NaN; [`verify`] names an op whose rule is wrong; [`diagnose`] knows programs that are legal and
+//! probably wrong. See [`inspect`].
 //!
 //! # A network
 //!
@@ -93,13 +105,14 @@
 //!
 //! # Your own ops
 //!
-//! An elementwise op is one [`Rule`], any other one [`Op`]: see there. Both may live in your crate.
+//! An elementwise op is one [`Rule`], any other one [`Op`]: see there. Both may live in your crate. [`custom_gradient`] replaces
+//! the rule of a function, [`Tensor::hook`] looks at a gradient on its way.
 //!
 //! # How it is built
 //!
 //! `tensor.rs` is the core. A [`Rule`] is an elementwise op, run on every [kind of number](num); [`ops`] holds all ops,
-//! each in one place; the crate [`kernels`] holds arrays and loops and does not know what a gradient is. [`nn`] and
-//! [`optim`] are compositions of the public interface. `DESIGN.md` in the repository gives the reasons.
+//! each in one place; the crate [`kernels`] holds arrays and loops and does not know what a gradient is. [`transform`] and
+//! [`inspect`] read graphs. [`nn`] and [`optim`] are compositions of the public interface. `DESIGN.md` in the repository gives the reasons.
 
 mod access;
 mod census;
