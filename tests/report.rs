@@ -113,6 +113,7 @@ fn other_breaks() {
 
 /// A trace keeps no graph alive, and a running average remembers only so many.
 #[test]
+#[cfg_attr(miri, ignore)] // a hundred thousand nodes
 fn traces_cost_little() {
     let mut average = Tensor::constant(0.0);
     for i in 0..10_000 {

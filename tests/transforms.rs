@@ -1,5 +1,7 @@
 //! Derivatives of functions: closed forms, nesting, structures, recomputation and rules of one's own.
 
+#![cfg(not(miri))] // much arithmetic, nothing new
+
 use femtograd::random::Rng;
 use femtograd::{
     Array, Mode, Tensor, checkpoint, count_strong_zeros, custom_gradient, grad, gradients, hessian,
