@@ -81,6 +81,11 @@ impl<T: Float> Tensor<T> {
         self.0.wanted
     }
 
+    /// What identifies a parameter through its updates: the id of the first leaf in its place.
+    pub(crate) fn first_id(&self) -> u64 {
+        self.0.notes.first_id().unwrap_or(self.0.id)
+    }
+
     /// Its number: larger than those of all tensors it was computed from, and its own in the whole program.
     pub fn id(&self) -> u64 {
         self.0.id
@@ -123,6 +128,7 @@ impl<T: Float> Tensor<T> {
         let (old, new) = (self.shape(), data.shape());
         assert!(old == new, "set_data: a leaf of shape {old:?} cannot take a value of shape {new:?}");
         let leaf = Tensor::node(data, None, self.0.wanted, Place::here());
+        leaf.0.notes.set_first_id(self.first_id());
         *self = match self.label() {
             Some(label) => leaf.named(label),
             None => leaf,

@@ -6,7 +6,7 @@ use crate::{Place, Shape, Tensor, kernels};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Mutex};
 
 static CREATED: AtomicU64 = AtomicU64::new(0);
@@ -94,7 +94,11 @@ fn register<T: Float>(x: &Tensor<T>) {
         place: x.location(),
         parents: x.parents().iter().map(Tensor::id).collect(),
     };
-    lock(&REGISTER).insert(x.id(), entry);
+    let mut register = lock(&REGISTER);
+    // Perhaps it has been closed meanwhile.
+    if REGISTERING.load(Relaxed) {
+        register.insert(x.id(), entry);
+    }
 }
 
 /// A node was given a name.
@@ -111,8 +115,8 @@ pub(crate) fn name(id: u64, label: &Arc<str>) {
 #[inline]
 pub(crate) fn leave(id: u64) {
     match TALLY.get() {
-        Some(tally) => tally.store(tally.load(Relaxed) + 1, Relaxed),
-        None => drop(tally().fetch_add(1, Relaxed)),
+        Some(tally) => tally.store(tally.load(Relaxed) + 1, Release),
+        None => drop(tally().fetch_add(1, Release)),
     }
     if REGISTERING.load(Relaxed) {
         lock(&REGISTER).remove(&id);
@@ -177,7 +181,7 @@ pub struct Held {
 /// ```
 pub fn live() -> Live {
     // Deaths first: read the other way round, a node born and dropped in between would count as less than none.
-    let gone = LATE.load(Relaxed) + lock(&TALLIES).iter().map(|tally| tally.load(Relaxed)).sum::<u64>();
+    let gone = LATE.load(Acquire) + lock(&TALLIES).iter().map(|tally| tally.load(Acquire)).sum::<u64>();
     let nodes = CREATED.load(Relaxed) - gone;
     Live { nodes, bytes: kernels::live_bytes() + nodes as usize * size_of::<Node<f64>>(), held: held() }
 }

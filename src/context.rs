@@ -181,9 +181,21 @@ impl fmt::Display for StrongZero {
 /// assert_eq!((uses.len(), uses[0].op, uses[0].count), (1, "sqrt", 2));
 /// ```
 pub fn count_strong_zeros<R>(f: impl FnOnce() -> R) -> (R, Vec<StrongZero>) {
-    let outer = USES.take();
+    struct Restore(Vec<StrongZero>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            USES.set(std::mem::take(&mut self.0));
+        }
+    }
+    let restore = Restore(USES.take());
     let result = multiplying(Products::Counted, f);
-    (result, USES.replace(outer))
+    let uses = USES.take();
+    drop(restore);
+    // What somebody counts inside is counted outside as well.
+    if products() == Products::Counted {
+        uses.iter().for_each(|u| note(u.op, u.place, u.count));
+    }
+    (result, uses)
 }
 
 /// How the chain rule multiplies on this thread.
@@ -194,7 +206,12 @@ pub(crate) fn products() -> Products {
 
 /// Notes that the guard made `count` zeros, for the op at work.
 pub(crate) fn note_strong_zeros(count: usize) {
-    let Some((place, op)) = CONTEXT.get().behalf.filter(|_| count > 0) else { return };
+    if let Some((place, op)) = CONTEXT.get().behalf.filter(|_| count > 0) {
+        note(op, place, count);
+    }
+}
+
+fn note(op: &'static str, place: Place, count: usize) {
     USES.with_borrow_mut(|uses| match uses.iter_mut().find(|u| (u.op, u.place) == (op, place)) {
         Some(noted) => noted.count += count,
         None => uses.push(StrongZero { op, place, count }),

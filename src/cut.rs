@@ -7,6 +7,7 @@ use crate::context::{cut_kind, leaves_traces};
 use crate::num::Float;
 use crate::{Array, Indices, Op, Place, Tensor};
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 
 /// What cut a result off from its arguments.
@@ -25,6 +26,17 @@ pub enum CutKind {
 /// What cut, at which op, on which line.
 pub(crate) type CutAt = (CutKind, &'static str, Place);
 
+impl fmt::Display for CutKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CutKind::Detach => "detach",
+            CutKind::NoGrad => "no_grad",
+            CutKind::Comparison => "a comparison",
+            CutKind::Indices => "indices",
+        })
+    }
+}
+
 /// A cut, or several that one result came from.
 #[derive(Debug)]
 pub(crate) struct Cut {
@@ -40,7 +52,7 @@ pub(crate) struct Cut {
 }
 
 /// How many nodes are looked at for leaves behind a cut: a cut must not cost what a backward pass does.
-const LOOK: usize = 256;
+const LOOK: usize = 32;
 
 /// How many cuts in a row are remembered: a running average must not remember all there ever was.
 const DEEP: usize = 64;
@@ -51,12 +63,13 @@ impl Cut {
         if !leaves_traces() {
             return None;
         }
-        if let Some(kind) = cut_kind().filter(|_| parents.iter().any(Tensor::wants_grad)) {
-            return Some(Cut::at(kind, op.name(), parents, place));
-        }
         let of_parents = parents.iter().filter_map(|x| x.0.notes.cut());
         let mut before: Vec<_> = of_parents.chain(Cut::of_indices(op)).collect();
         before.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        if let Some(kind) = cut_kind().filter(|_| parents.iter().any(Tensor::wants_grad)) {
+            let (leaves, complete) = leaves(parents);
+            return Some(Cut::join(Some((kind, op.name(), place)), leaves, complete, before));
+        }
         if before.len() <= 1 { before.pop() } else { Some(Cut::join(None, vec![], true, before)) }
     }
 
@@ -78,9 +91,12 @@ impl Cut {
     }
 
     fn join(at: Option<CutAt>, leaves: Vec<u64>, mut complete: bool, mut before: Vec<Arc<Cut>>) -> Arc<Cut> {
+        // What is forgotten leaves the place of its cut, of which no more is known.
+        let forgotten = before.iter().filter(|cut| cut.depth >= DEEP).find_map(|cut| cut.at);
         let count = before.len();
         before.retain(|cut| cut.depth < DEEP);
         complete &= before.len() == count;
+        let at = at.or(forgotten);
         let depth = before.iter().map(|cut| cut.depth + 1).max().unwrap_or(0);
         Arc::new(Cut { at, leaves, complete, before, depth })
     }
@@ -109,15 +125,16 @@ impl Cut {
 
 /// The leaves that want a gradient among what these were computed from, and whether those are all.
 fn leaves<T: Float>(of: &[Tensor<T>]) -> (Vec<u64>, bool) {
-    let (mut leaves, mut seen) = (vec![], HashSet::new());
+    let (mut leaves, mut seen) = (vec![], Vec::with_capacity(LOOK));
     let mut waiting: Vec<_> = of.iter().filter(|x| x.wants_grad()).collect();
     while let Some(x) = waiting.pop() {
-        if !seen.insert(x.id()) {
+        if seen.contains(&x.id()) {
             continue;
         }
-        if seen.len() > LOOK {
+        if seen.len() == LOOK {
             return (leaves, false);
         }
+        seen.push(x.id());
         if x.op().is_none() {
             leaves.push(x.id());
         }

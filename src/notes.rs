@@ -22,6 +22,8 @@ struct Rest<T> {
     array: Mutex<Option<Array<T>>>,
     label: Mutex<Option<Arc<str>>>,
     cut: OnceLock<Arc<Cut>>,
+    /// Of a parameter that was updated, the id of the first leaf in its place.
+    first_id: OnceLock<u64>,
 }
 
 /// No number: a NaN that no gradient is stored as.
@@ -99,9 +101,22 @@ impl<T: Float> Notes<T> {
         self.rest().cut.get_or_init(|| cut);
     }
 
+    pub(crate) fn first_id(&self) -> Option<u64> {
+        self.rest.get().and_then(|rest| rest.first_id.get().copied())
+    }
+
+    pub(crate) fn set_first_id(&self, id: u64) {
+        self.rest().first_id.get_or_init(|| id);
+    }
+
     fn rest(&self) -> &Rest<T> {
         self.rest.get_or_init(|| {
-            Box::new(Rest { array: Mutex::new(None), label: Mutex::new(None), cut: OnceLock::new() })
+            Box::new(Rest {
+                array: Mutex::new(None),
+                label: Mutex::new(None),
+                cut: OnceLock::new(),
+                first_id: OnceLock::new(),
+            })
         })
     }
 }

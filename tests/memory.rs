@@ -48,4 +48,10 @@ fn what_nobody_can_ask_for_gives_its_memory_back() {
     nodes(1);
     drop(y);
     nodes(0);
+    // The trace of a cut keeps no graph alive.
+    let x = Tensor::new(1.0);
+    let cut = (0..100).fold(x.clone(), |x, _| x.sin()).detach();
+    nodes(2);
+    drop((x, cut));
+    nodes(0);
 }

@@ -111,18 +111,37 @@ fn other_breaks() {
     assert_eq!(reach(&checkpoint(|x: &Tensor<f64>| x.exp())(&a), &a), Reach::Gradient { norm: 5f64.exp() });
 }
 
-/// A trace keeps no graph alive, and a running average remembers only so many.
+/// A running average remembers only so many cuts, and says so.
 #[test]
 #[cfg_attr(miri, ignore)] // a hundred thousand nodes
-fn traces_cost_little() {
+fn traces_of_long_histories_are_cut_short() {
     let mut average = Tensor::constant(0.0);
+    let mut parameters = vec![];
     for i in 0..10_000 {
         let w = p(i as f64, "w");
-        let graph = (0..10).fold(w.clone(), |x, _| x.sin());
-        average = no_grad(|| &average * 0.9 + graph * 0.1);
+        average = no_grad(|| &average * 0.9 + (&w * 0.1).sin());
+        parameters.push(w);
     }
     let loss = average * p(1.0, "b");
-    assert!(matches!(reach(&loss, &p(0.0, "w")), Reach::Disconnected(Break::Perhaps(..) | Break::Unused)));
+    assert!(matches!(
+        reach(&loss, &parameters[9_999]),
+        Reach::Disconnected(Break::Cut(CutKind::NoGrad, "mul", _))
+    ));
+    assert!(matches!(reach(&loss, &parameters[0]), Reach::Disconnected(Break::Perhaps(CutKind::NoGrad, ..))));
+}
+
+#[test]
+fn a_parameter_is_known_by_itself_and_not_by_its_name() {
+    let (used, mut other) = (p(1.0, "weight"), p(2.0, "weight"));
+    let loss = &used * &other;
+    assert_eq!(reach(&(&used * 2.0), &other), Reach::Disconnected(Break::Unused));
+    for v in [3.0, 4.0, 5.0] {
+        other.set_data(v);
+    }
+    assert!(matches!(reach(&loss, &other), Reach::Disconnected(Break::Replaced(_))));
+    // Small gradients are no zeros.
+    let tiny = reach(&(&used * 1e-170), &used);
+    assert!(matches!(tiny, Reach::Gradient { norm } if norm == 1e-170), "{tiny:?}");
 }
 
 /// One at a time: what is alive is counted in the whole program.

@@ -209,6 +209,8 @@ fn number_like(x: &V) -> V {
 fn functions_are_recorded_inside_no_grad_and_obey_it_inside() {
     let x = number(2.0);
     assert_eq!(no_grad(|| grad(grad(|x: &V| x.powi(3)))(&x)).item(), 12.0);
+    let w = Tensor::new(2.0);
+    assert!(!no_grad(|| value_and_grad(|x: &V| &w * x)(&w)).0.wants_grad(), "the value is a constant too");
     assert_eq!(grad(|x: &V| x * no_grad(|| x * x))(&x).item(), 4.0);
     assert_eq!(grad(|_: &V| number(1.0))(&x).item(), 0.0, "a constant function");
     assert_eq!(grad(|x: &V| x.clone())(&x).item(), 1.0, "the argument itself");
@@ -233,6 +235,19 @@ fn transforms_name_what_is_wrong() {
     assert!(message.contains("at tests/transforms.rs:"), "{message}");
     let message = panic_of(|| drop(vjp(|x: &V| x * x, &x).1(&number(1.0))));
     assert!(message.starts_with("vjp: a cotangent has the shape of its tensor, [2]"), "{message}");
+    let pair = vec![number(1.0), number(2.0)];
+    let product = |x: &Vec<V>| &x[0] * &x[1];
+    let message = panic_of(|| drop(jvp(product, &pair, &pair[..1].to_vec())));
+    assert!(message.starts_with("jvp: 2 tensors, and a tangent for 1 of them"), "{message}");
+    let leaf = Tensor::new([1.0, 2.0]);
+    let message = panic_of(|| drop(gradients(&leaf.sum(), &[&x])));
+    assert!(message.starts_with("gradients: by a constant"), "{message}");
+    assert!(message.contains("at tests/transforms.rs:"), "{message}");
+    let message = panic_of(|| leaf.hook(|g| g.sum()).sum().backward());
+    assert!(message.starts_with("hook: a cotangent of shape [] for argument 0 of [2]"), "{message}");
+    assert!(message.contains("at tests/transforms.rs:"), "{message}");
+    let message = panic_of(|| drop(no_grad(|| femtograd::Tape::new().watch(&x))));
+    assert!(message.starts_with("watch: inside no_grad nothing is recorded"), "{message}");
     let message = panic_of(|| drop(hvp(|x: &V| (x * x).sum(), &x, &number(1.0))));
     assert!(message.starts_with("hvp: a direction has the shape"), "{message}");
 }
@@ -313,6 +328,11 @@ fn checkpoints_nest_and_let_through_what_they_do_not_touch() {
     let (p, q) = (Tensor::new(2.0), Tensor::new(5.0));
     checkpoint(|(a, b, _): &(V, V, V)| a * b)(&(p.clone(), p.clone(), q.clone())).backward();
     assert_eq!((p.grad().unwrap().item(), q.grad().is_none()), (4.0, true));
+    let twice = |x: &V| checkpoint(|(a, b): &(V, V)| a * b)(&(x.clone(), x.clone()));
+    for mode in [Mode::Forward, Mode::Reverse] {
+        assert_eq!(jacobian_by(mode, twice)(&number(3.0)).item(), 6.0, "{mode:?}");
+    }
+    assert_eq!(hessian(twice)(&number(3.0)).item(), 2.0);
     assert_eq!(checkpoint(|x: &V| x.clone())(&q).id(), q.id());
     assert!(!no_grad(|| checkpoint(|x: &V| x * x)(&q)).wants_grad());
     // Inside functions that are differentiated.
@@ -376,6 +396,15 @@ fn the_strong_zero_is_counted_and_can_be_switched_off() {
     let along = Tensor::constant([1.0, 0.0]);
     let (dy, uses) = count_strong_zeros(|| tangent(&y, &[(&x, &along)]));
     assert!(dy.item() == 1.0 && uses.iter().all(|u| u.place.file() == "tests/transforms.rs"), "{uses:?}");
+    // Inside each other, and past a panic.
+    let ((_, inner), outer) = count_strong_zeros(|| {
+        let inner = count_strong_zeros(|| gradients(&y, &[&x]));
+        let panics = || drop(count_strong_zeros(|| -> () { panic!("{}", String::from("inside")) }));
+        assert_eq!(panic_of(panics), "inside");
+        gradients(&y, &[&x]);
+        inner
+    });
+    assert_eq!((inner[0].count, outer[0].count), (1, 2));
     let ((), uses) = count_strong_zeros(|| y.backward());
     assert_eq!(uses.iter().map(|u| u.count).sum::<usize>(), 1);
     assert_eq!(x.grad().unwrap().to_vec(), [1.0, 0.25]);

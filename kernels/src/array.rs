@@ -451,7 +451,7 @@ impl<T: Float> Array<T> {
             layout.offset = layout.offset.wrapping_add_signed(start as isize * layout.strides[axis]);
         }
         layout.shape[axis] = len;
-        layout.strides[axis] *= step;
+        layout.strides[axis] = layout.strides[axis].wrapping_mul(step); // of no use where there is one element
         if layout.shape.contains(&0) {
             layout.offset = 0; // nothing lies anywhere
         }

@@ -81,8 +81,8 @@ impl Diagnosis {
     ///
     /// # Errors
     /// If something looks wrong.
-    pub fn into_result(self) -> Result<(), Diagnosis> {
-        if self.is_ok() { Ok(()) } else { Err(self) }
+    pub fn into_result(self) -> Result<Diagnosis, Diagnosis> {
+        if self.is_ok() { Ok(self) } else { Err(self) }
     }
 
     /// Whether there is a finding of this kind.
@@ -315,8 +315,7 @@ impl<'a, T: Float> Graph<'a, T> {
         if self.nodes.contains_key(&p.id()) {
             return None;
         }
-        let label = p.label();
-        let older = self.leaves().find(|x| label.is_some() && x.label() == label && x.shape() == p.shape());
+        let older = self.leaves().find(|x| x.first_id() == p.first_id());
         let (what, cure) = match older {
             Some(older) => (
                 format!(
@@ -360,17 +359,12 @@ impl<'a, T: Float> Graph<'a, T> {
     /// Two versions of a parameter: leaves of one name and shape, the second made when something had been computed from
     /// the first.
     fn kept(&self) -> Option<Finding> {
-        let mut versions: HashMap<_, Vec<&Tensor<T>>> = HashMap::new();
+        let mut versions: HashMap<u64, Vec<&Tensor<T>>> = HashMap::new();
         for leaf in self.leaves() {
-            if let Some(label) = leaf.label() {
-                versions.entry((label, leaf.shape())).or_default().push(leaf);
-            }
+            versions.entry(leaf.first_id()).or_default().push(leaf);
         }
-        let used_before = |old: &Tensor<T>, new: &Tensor<T>| {
-            self.children.get(&old.id()).into_iter().flatten().any(|y| y.id() < new.id())
-        };
         let pairs = versions.values().flat_map(|list| list.windows(2).map(|pair| (pair[0], pair[1])));
-        let (old, new) = pairs.filter(|(old, new)| used_before(old, new)).min_by_key(|(old, _)| old.id())?;
+        let (old, new) = pairs.min_by_key(|(old, _)| old.id())?;
         Some(Finding {
             kind: Kind::KeptGraph,
             what: format!(

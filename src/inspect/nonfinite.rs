@@ -279,7 +279,9 @@ pub fn trace_nonfinite(on: bool) {
 fn tracing() -> bool {
     match TRACE.load(Relaxed) {
         0 => {
-            trace_nonfinite(std::env::var("FEMTOGRAD_TRACE_NONFINITE").is_ok_and(|v| v == "1"));
+            let wished = std::env::var("FEMTOGRAD_TRACE_NONFINITE").is_ok_and(|v| v == "1");
+            // Unless somebody has said otherwise meanwhile.
+            let _ = TRACE.compare_exchange(0, 1 + wished as u8, Relaxed, Relaxed);
             TRACE.load(Relaxed) == 2
         }
         mode => mode == 2,

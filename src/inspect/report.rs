@@ -66,7 +66,7 @@ impl Report {
     }
 }
 
-/// What becomes of each parameter in `loss.backward()`: it gets a gradient (with which norm), or one that is zero
+/// What becomes of each parameter in a backward pass from `loss` (from ones, if it is not one number): it gets a gradient (with which norm), or one that is zero
 /// because of which op, or none because the path to it was cut on which line. Runs a backward pass of its own; nobody's
 /// gradient changes.
 ///
@@ -81,15 +81,15 @@ impl Report {
 /// assert!(report.contains("\"c\" []: disconnected by detach at "));
 /// ```
 pub fn report<'a, T: Float>(loss: &Tensor<T>, parameters: impl IntoIterator<Item = &'a Tensor<T>>) -> Report {
-    let (pass, strong_zeros) = count_strong_zeros(|| Pass::of(loss));
+    let (flow, strong_zeros) = count_strong_zeros(|| Flow::of(loss));
     let graph = Graph::of(loss);
     let name = |i, p: &Tensor<T>| p.label().map_or(format!("parameter {i}"), |label| format!("{label:?}"));
     let fate = |(i, p): (usize, &'a Tensor<T>)| Fate {
         name: name(i, p),
         shape: p.shape().into(),
-        reach: match pass.norms.get(&p.id()) {
+        reach: match flow.norms.get(&p.id()) {
             Some(&norm) if norm != 0.0 => Reach::Gradient { norm },
-            Some(_) => Reach::Zero(pass.who_zeroed(p.id())),
+            Some(_) => Reach::Zero(flow.who_zeroed(p.id())),
             None => Reach::Disconnected(graph.break_before(p)),
         },
     };
@@ -97,29 +97,29 @@ pub fn report<'a, T: Float>(loss: &Tensor<T>, parameters: impl IntoIterator<Item
 }
 
 /// The size of each node's cotangent, and which nodes were computed from it.
-struct Pass {
+struct Flow {
     norms: HashMap<u64, f64>,
     children: HashMap<u64, Vec<u64>>,
     ops: BTreeMap<u64, (&'static str, Place)>,
 }
 
-impl Pass {
-    fn of<T: Float>(loss: &Tensor<T>) -> Pass {
-        let mut pass = Pass { norms: HashMap::new(), children: HashMap::new(), ops: BTreeMap::new() };
+impl Flow {
+    fn of<T: Float>(loss: &Tensor<T>) -> Flow {
+        let mut flow = Flow { norms: HashMap::new(), children: HashMap::new(), ops: BTreeMap::new() };
         let seed = loss.wants_grad().then(|| (loss, Array::full(loss.shape(), T::ONE)));
         Tensor::pullback(
             seed,
             0,
             |op, x, y, g, sums| op.pull(x, y, g, sums),
             |x, g, _| {
-                pass.norms.insert(x.id(), norm(&g));
+                flow.norms.insert(x.id(), norm(&g));
                 if let Some(op) = x.op() {
-                    pass.ops.insert(x.id(), (op.name(), x.location()));
+                    flow.ops.insert(x.id(), (op.name(), x.location()));
                 }
-                x.parents().iter().for_each(|p| pass.children.entry(p.id()).or_default().push(x.id()));
+                x.parents().iter().for_each(|p| flow.children.entry(p.id()).or_default().push(x.id()));
             },
         );
-        pass
+        flow
     }
 
     /// The ops on the way to a node whose own cotangent is not zero though what they passed on is.
@@ -140,23 +140,28 @@ impl Pass {
     }
 }
 
+/// `√Σg²`, which is 0 only where all of `g` is.
 fn norm<T: Float>(g: &Array<T>) -> f64 {
-    g.to_vec().into_iter().map(|v| v.to_f64() * v.to_f64()).sum::<f64>().sqrt()
+    let g: Vec<f64> = g.to_vec().into_iter().map(T::to_f64).collect();
+    let most = g.iter().fold(0.0, |most: f64, v| if v.abs() <= most { most } else { v.abs() });
+    let scale = if most > 0.0 && most.is_finite() { most } else { 1.0 };
+    g.into_iter().map(|v| (v / scale).powi(2)).sum::<f64>().sqrt() * scale
 }
 
 /// All a loss was computed from, constants and the traces of cuts included.
 struct Graph {
     cuts: Vec<Arc<Cut>>,
-    leaves: HashMap<Arc<str>, u64>,
+    /// By what they were when they were first made.
+    leaves: HashSet<u64>,
 }
 
 impl Graph {
     fn of<T: Float>(loss: &Tensor<T>) -> Graph {
-        let mut graph = Graph { cuts: vec![], leaves: HashMap::new() };
-        for (id, x) in nodes(loss) {
+        let mut graph = Graph { cuts: vec![], leaves: HashSet::new() };
+        for x in nodes(loss).into_values() {
             graph.cuts.extend(x.0.notes.cut().into_iter().chain(x.op().and_then(Cut::of_indices)));
-            if let (Some(label), None) = (x.label(), x.op()) {
-                graph.leaves.insert(label, id);
+            if x.op().is_none() {
+                graph.leaves.insert(x.first_id());
             }
         }
         graph.cuts.reverse(); // the newest first
@@ -170,23 +175,12 @@ impl Graph {
         let (sure, perhaps) = Cut::find(self.cuts.clone(), p.id());
         // The last cut on the way to the loss is the one to mend first.
         let last = |cuts: Vec<CutAt>| cuts.into_iter().next();
-        match (last(sure), p.label().filter(|label| self.leaves.contains_key(label)), last(perhaps)) {
+        match (last(sure), self.leaves.contains(&p.first_id()), last(perhaps)) {
             (Some((kind, op, place)), _, _) => Break::Cut(kind, op, place),
-            (None, Some(_), _) => Break::Replaced(p.location()),
-            (None, None, Some((kind, op, place))) => Break::Perhaps(kind, op, place),
-            (None, None, None) => Break::Unused,
+            (None, true, _) => Break::Replaced(p.location()),
+            (None, false, Some((kind, op, place))) => Break::Perhaps(kind, op, place),
+            (None, false, None) => Break::Unused,
         }
-    }
-}
-
-impl fmt::Display for CutKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CutKind::Detach => "detach",
-            CutKind::NoGrad => "no_grad",
-            CutKind::Comparison => "a comparison",
-            CutKind::Indices => "indices",
-        })
     }
 }
 

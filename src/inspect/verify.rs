@@ -80,6 +80,11 @@ fn check<T: Float>(op: &dyn Op<T>, x: &[Tensor<T>], y: &Tensor<T>) -> Result<Vec
         }
         gx[i] = Some(unrecorded(|| found.sum_to(x[i].shape())).data().clone());
     }
+    let together = unrecorded(|| op.vjps(x, y, &Tensor::constant(&g), &wanted));
+    for (&i, gx_i) in wanted.iter().zip(&together) {
+        let sum = unrecorded(|| gx_i.sum_to(x[i].shape()));
+        same(&format!("vjps against vjp, argument {i}"), sum.data(), gx[i].as_ref().expect("wanted"))?;
+    }
     // As large as what is added to them, so that neither is lost in the other.
     let mut fill = |gx: &Array<T>, x: &Tensor<T>| {
         let size = largest(&numbers(gx));

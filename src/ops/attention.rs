@@ -2,8 +2,6 @@
 
 use crate::kernels::broadcast;
 use crate::num::Float;
-use crate::op::chain;
-use crate::random::Rng;
 use crate::{Array, Tensor, where_};
 
 /// Which keys a query of [`scaled_dot_product_attention`] sees; all of them by default.
@@ -69,8 +67,12 @@ pub fn scaled_dot_product_attention<T: Float>(
     }
     let mut scores = (queries * T::of(1.0 / (d as f64).sqrt())).matmul(&keys.t());
     for extra in options.mask.into_iter().chain(options.bias) {
-        if broadcast(extra.shape(), scores.shape()).is_ok_and(|shape| shape[..] != *scores.shape()) {
-            Tensor::refuse(NAME, "mask and bias broadcast to the scores, not beyond", &[extra, &scores])
+        if !broadcast(extra.shape(), scores.shape()).is_ok_and(|shape| shape[..] == *scores.shape()) {
+            Tensor::refuse(
+                NAME,
+                "mask and bias must broadcast to the scores, and not beyond",
+                &[extra, &scores],
+            )
         }
     }
     if let Some(bias) = options.bias {
@@ -84,31 +86,4 @@ pub fn scaled_dot_product_attention<T: Float>(
         scores = where_(Tensor::constant(seen), scores, T::NEG_INFINITY);
     }
     scores.softmax(-1).matmul(values)
-}
-
-/// Noise against overfitting.
-impl<T: Float> Tensor<T> {
-    /// `x / (1 − p)` or, with probability `p` for each element, 0: on average `x` (Srivastava et al. 2014). For training
-    /// only; in evaluation, leave it out.
-    ///
-    /// ```
-    /// # use femtograd::{Tensor, random::Rng};
-    /// let x = Tensor::new([1.0, 1.0, 1.0, 1.0]);
-    /// let y = x.dropout(0.5, &mut Rng::new(3));
-    /// y.sum().backward();
-    /// assert_eq!(y.to_string(), "[2, 0, 0, 2]");
-    /// assert_eq!(x.grad().unwrap().to_string(), "[2, 0, 0, 2]");
-    /// ```
-    ///
-    /// # Panics
-    /// If `p` does not lie in `0..=1`.
-    #[track_caller]
-    pub fn dropout(&self, p: f64, rng: &mut Rng) -> Tensor<T> {
-        if !(0.0..=1.0).contains(&p) {
-            Tensor::refuse("dropout", &format!("the probability {p} does not lie in 0..=1"), &[self])
-        }
-        let kept = T::of(1.0 / (1.0 - p));
-        let factors = Array::from_fn(self.shape(), |_| if rng.uniform() < p { T::ZERO } else { kept });
-        chain(self, &Tensor::constant(factors)) // so that what is dropped is 0, infinite or not
-    }
 }

@@ -137,6 +137,13 @@ impl<T: Float> Op<T> for Slogdet {
         kernels::slogdet(x[0].data())
     }
     fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
+        if x[0].slogdet().0.data().to_vec().contains(&T::ZERO) {
+            Tensor::refuse(
+                "slogdet",
+                "a matrix is singular: the logarithm of its determinant has no derivative",
+                &[&x[0]],
+            )
+        }
         let batch = &g.shape()[1..];
         let g = g.slice(0, 1..).reshape(&[batch, &[1, 1]].concat());
         chain(&g, &x[0].inverse().t())

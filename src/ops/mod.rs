@@ -3,6 +3,7 @@
 mod arrange;
 mod attention;
 mod conv;
+mod dropout;
 mod einsum;
 pub mod elementwise;
 mod index;

@@ -174,22 +174,24 @@ impl<T: Float> Tensor<T> {
 
     #[track_caller]
     fn var_over(&self, axes: &Shape, correction: usize) -> Tensor<T> {
-        let squares = self.centred(axes).powi(2).sum_over(axes);
+        let squares = self.centred(axes).0.powi(2).sum_over(axes);
         squares / T::of(self.freedom(axes, correction))
     }
 
     #[track_caller]
     fn std_over(&self, axes: &Shape, correction: usize) -> Tensor<T> {
-        self.centred(axes).norm_over(T::of(2.0), axes) / T::of(self.freedom(axes, correction).sqrt())
+        self.centred(axes).0.norm_over(T::of(2.0), axes) / T::of(self.freedom(axes, correction).sqrt())
     }
 
-    /// `x − mean x` over some axes.
+    /// `x − mean x` over some axes, and `mean x`.
     #[track_caller]
-    fn centred(&self, axes: &Shape) -> Tensor<T> {
+    pub(super) fn centred(&self, axes: &Shape) -> (Tensor<T>, Tensor<T>) {
         // Less the first element, whichever it is: then equal elements have a mean without rounding.
         let one = |x: Array<T>, &k: &usize| x.slice(k, 0, 1, x.shape()[k].min(1)).expect("inside");
-        let x = self - Tensor::constant(axes.iter().fold(self.data().clone(), one));
-        &x - x.sum_over(axes) / x.number(axes)
+        let first = Tensor::constant(axes.iter().fold(self.data().clone(), one));
+        let x = self - &first;
+        let mean = x.sum_over(axes) / x.number(axes);
+        (&x - &mean, mean + first)
     }
 
     /// `n − correction` for the `n` elements along these axes, at least 0.

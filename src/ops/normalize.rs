@@ -1,6 +1,6 @@
 //! Normalisation: numbers with mean 0 and variance 1, over some axes.
 
-use crate::kernels::count;
+use crate::kernels::{Shape, count};
 use crate::num::Float;
 use crate::ops::Axes;
 use crate::{Array, Tensor};
@@ -82,9 +82,9 @@ impl<T: Float> Tensor<T> {
     /// If an axis does not exist or is named twice.
     #[track_caller]
     pub fn standardize(&self, axes: impl Axes, epsilon: f64) -> Tensor<T> {
-        let axes: Vec<isize> = self.axes("standardize", axes).iter().map(|&k| k as isize).collect();
-        let centred = self - self.mean_keepdims(&axes[..]);
-        let var = centred.powi(2).mean_keepdims(&axes[..]);
+        let axes = self.axes("standardize", axes);
+        let (centred, _) = self.centred(&axes);
+        let var = centred.powi(2).sum_over(&axes) / self.number(&axes);
         centred / (var + T::of(epsilon)).sqrt()
     }
 
@@ -130,11 +130,11 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn channel_moments(&self) -> Moments<T> {
         let channels = channels("channel_moments", self);
-        let axes: Vec<isize> = (0..self.shape().len() as isize).filter(|&k| k != 1).collect();
-        let mean = self.mean_axes(&axes[..]);
-        let centred = self - per_channel("channel_moments", self, &mean);
+        let axes: Shape = (0..self.shape().len()).filter(|&k| k != 1).collect();
+        let (centred, mean) = self.centred(&axes);
+        let var = centred.powi(2).sum_over(&axes) / self.number(&axes);
         let count = self.data().len().checked_div(channels).unwrap_or(0);
-        Moments { mean, var: centred.powi(2).mean_axes(&axes[..]), count }
+        Moments { mean: mean.without(&axes), var: var.without(&axes), count }
     }
 
     /// `(x − mean) / √(var + ε) · weight + bias` with moments, weight and bias of each channel: `[examples, channels, …]`

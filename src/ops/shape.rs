@@ -170,7 +170,11 @@ impl<T: Float> Tensor<T> {
     /// If `order` does not name each axis once.
     #[track_caller]
     pub fn permute(&self, order: &[isize]) -> Tensor<T> {
-        linear(Permute(order.iter().map(|&k| self.axis("permute", k)).collect()), self)
+        let mut axes = Shape::new();
+        for &k in order {
+            axes.push(self.axis("permute", k));
+        }
+        linear(Permute(axes), self)
     }
 
     /// The last two axes exchanged: the transpose of a matrix, or of each matrix in a batch.

@@ -1,6 +1,6 @@
 //! Memory for time: a function that is run again on the way back.
 
-use super::graph::{pulled, pushed, zeros};
+use super::graph::{pulled, pushed, reached, zeros};
 use super::tree::{Tree, tensors};
 use crate::context::{on_behalf_of, recorded};
 use crate::kernels::Error;
@@ -45,7 +45,7 @@ pub fn checkpoint<T: Float, X: Tree<T> + Send + Sync + 'static>(
             return y;
         }
         let arguments: HashSet<u64> = tensors(x).into_iter().map(Tensor::id).collect();
-        let reached = reached(&y, start);
+        let reached = reached(vec![&y], start);
         // An argument that no gradient reaches is a constant here, so that none is expected.
         let argument = |x: &Tensor<T>| match reached.iter().any(|r| r.id() == x.id()) {
             true => x.clone(),
@@ -68,20 +68,9 @@ fn constant<T: Float>(x: &Tensor<T>) -> Tensor<T> {
     Tensor::node(x.data().clone(), None, false, x.location())
 }
 
-/// The tensors older than `floor` that want a gradient and had a part in `y`: where its own part of the graph ends.
-fn reached<T: Float>(y: &Tensor<T>, floor: u64) -> Vec<Tensor<T>> {
-    let (mut ends, mut seen, mut waiting) = (vec![], HashSet::new(), vec![y]);
-    while let Some(t) = waiting.pop() {
-        if !t.wants_grad() || !seen.insert(t.id()) {
-            continue;
-        }
-        if t.id() < floor {
-            ends.push(t.clone());
-        } else {
-            waiting.extend(t.parents());
-        }
-    }
-    ends
+/// Whether argument `i` has not come before. One that is given twice has one cotangent, and one tangent.
+fn first<T: Float>(x: &[Tensor<T>], i: usize) -> bool {
+    x[..i].iter().all(|other| other.id() != x[i].id())
 }
 
 /// `y = f(x…)`. Its parents are the arguments, and behind them what `f` holds.
@@ -127,15 +116,14 @@ impl<T: Float, F: Fn(&[Tensor<T>]) -> Tensor<T> + Send + Sync + 'static> Op<T> f
     }
     fn vjps(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, wanted: &[usize]) -> Vec<Tensor<T>> {
         let (again, start) = self.again(x, y);
-        let first = |i: usize| x[..i].iter().all(|other| other.id() != x[i].id());
         let all = pulled(&[(&again, g)], &wanted.iter().map(|&i| &x[i]).collect::<Vec<_>>(), start);
-        // An argument given twice has one sum.
-        let once = |(&i, gx): (&usize, Tensor<T>)| if first(i) { gx } else { zeros(&x[i]) };
+        let once = |(&i, gx): (&usize, Tensor<T>)| if first(x, i) { gx } else { zeros(&x[i]) };
         wanted.iter().zip(all).map(once).collect()
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let (again, start) = self.again(x, y);
-        let along: Vec<_> = x.iter().zip(dx).filter_map(|(x, dx)| Some((x, dx.as_ref()?))).collect();
+        let moving = x.iter().zip(dx).enumerate().filter(|(i, _)| first(x, *i));
+        let along: Vec<_> = moving.filter_map(|(_, (x, dx))| Some((x, dx.as_ref()?))).collect();
         pushed(&[&again], &along, start).remove(0)
     }
     fn is_exact(&self) -> bool {

@@ -1,12 +1,13 @@
 //! Rules of one's own for whole functions.
 
-use super::graph::pulled;
 use crate::context::{recorded, unrecorded};
 use crate::kernels::Error;
 use crate::num::Float;
 use crate::{Array, Op, Tensor};
 
 /// `f(x…)` with another reverse rule: `vjp(x, y, g, i)` is what the cotangent `g` of the result `y` adds to that of `x[i]`.
+///
+/// What it adds has the shape of `x[i]`, or of `y` where `x[i]` was broadcast.
 ///
 /// For gradients that are to differ from the function's own: clipped, scaled, reversed, or straight through a step. In
 /// forward mode the rule is the [transpose](Op::jvp) of `vjp` at the cotangent 0.
@@ -23,6 +24,9 @@ use crate::{Array, Op, Tensor};
 /// y.backward();
 /// assert_eq!((y.item(), x.grad().unwrap().item()), (9.0, 6.0));
 /// ```
+///
+/// # Panics
+/// A derivative panics if `vjp` gives another shape.
 #[track_caller]
 pub fn custom_gradient<'a, T: Float>(
     f: impl Fn(&[Tensor<T>]) -> Tensor<T> + Send + Sync + 'static,
@@ -51,7 +55,16 @@ where
         Ok(unrecorded(|| (self.f)(x)).data().clone())
     }
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
-        (self.vjp)(x, y, g, i)
+        let gx = (self.vjp)(x, y, g, i);
+        if gx.shape() != x[i].shape() && gx.shape() != y.shape() {
+            let (want, is) = (x[i].shape(), gx.shape());
+            Tensor::refuse(
+                self.name,
+                &format!("a cotangent of shape {is:?} for argument {i} of {want:?}"),
+                x.iter().collect::<Vec<_>>().as_slice(),
+            )
+        }
+        gx
     }
     fn is_exact(&self) -> bool {
         false
@@ -69,30 +82,16 @@ impl<T: Float> Tensor<T> {
     /// (h * Tensor::constant([1.0, 5.0])).sum().backward();
     /// assert_eq!(x.grad().unwrap().to_string(), "[10, 30]");
     /// ```
+    ///
+    /// # Panics
+    /// A derivative panics if `f` returns another shape.
     #[track_caller]
     pub fn hook(&self, f: impl Fn(&Tensor<T>) -> Tensor<T> + Send + Sync + 'static) -> Tensor<T> {
         let same = |x: &[Tensor<T>]| x[0].clone();
+        // Recorded, so that `f` may differentiate something itself.
         Tensor::apply(
             Custom { name: "hook", f: same, vjp: move |_: &[_], _: &_, g: &_, _| recorded(|| f(g)) },
             [self],
         )
     }
-}
-
-/// The forward rule that an op's reverse rule implies: `dy = Σᵢ Jᵢ·dxᵢ` is the derivative of `Σᵢ ⟨Jᵢᵀ·g, dxᵢ⟩` by `g`. Taken
-/// at `g = 0`, which matters only where a rule is not linear in `g`.
-pub(crate) fn transposed<T: Float, O: Op<T> + ?Sized>(
-    op: &O,
-    x: &[Tensor<T>],
-    y: &Tensor<T>,
-    dx: &[Option<Tensor<T>>],
-) -> Tensor<T> {
-    let g = Tensor::node(Array::full(y.shape(), T::ZERO), None, true, y.location());
-    let product = |(i, dx): (usize, &Option<Tensor<T>>)| {
-        let dx = dx.as_ref()?;
-        Some((op.vjp(x, y, &g, i).sum_to(x[i].shape()) * dx).sum())
-    };
-    let total = recorded(|| dx.iter().enumerate().filter_map(product).reduce(|a, b| a + b));
-    let total = total.expect("at least one tangent");
-    pulled(&[(&total, &Tensor::constant(T::ONE))], &[&g], g.id()).remove(0)
 }

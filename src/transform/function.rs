@@ -1,13 +1,12 @@
 //! Derivatives of functions.
 
-use super::graph::{fits, oldest, pulled, pulled_bare, pushed, zeros};
+use super::graph::{fits, oldest, pulled, pulled_bare, pushed, reached, zeros};
 use super::tree::{Tree, tensors};
-use crate::context::{on_behalf_of, recorded, unrecorded};
+use crate::context::{on_behalf_of, recorded, recording, unrecorded};
 use crate::kernels::{Error, Shape};
 use crate::num::Float;
 use crate::ops::linear::{Linear, linear};
-use crate::{Array, Tensor, census, stack};
-use std::collections::HashSet;
+use crate::{Array, Place, Tensor, census, stack};
 
 /// `y = x`, another node: an argument of a function, apart from any other use of `x`.
 #[derive(Clone)]
@@ -31,20 +30,23 @@ struct Call<X, Y> {
     x: X,
     y: Y,
     open: bool,
+    /// The line that made it, as far as it is known: closures do not know who calls them.
+    place: Place,
 }
 
 impl<X, Y> Call<X, Y> {
+    #[track_caller]
     fn of<T: Float>(f: impl FnOnce(&X) -> Y, x: &X) -> Call<X, Y>
     where
         X: Tree<T>,
         Y: Tree<T>,
     {
-        let first = census::upcoming();
+        let (first, place) = (census::upcoming(), Place::here());
         recorded(|| {
             let x = x.rebuild(x.with(&mut tensors(x).into_iter().map(argument)));
             let y = f(&x);
-            let open = reaches_beyond(tensors(&y), first);
-            Call { x, y, open }
+            let open = !reached(tensors(&y), first).is_empty();
+            Call { x, y, open, place }
         })
     }
 
@@ -53,7 +55,7 @@ impl<X, Y> Call<X, Y> {
     where
         Y: Tree<T>,
     {
-        let result = |y: &Tensor<T>| match self.open {
+        let result = |y: &Tensor<T>| match self.open && recording() {
             true => y.clone(),
             false => Tensor::node(y.data().clone(), None, false, y.location()),
         };
@@ -92,7 +94,8 @@ impl<X, Y> Call<X, Y> {
     }
 }
 
-fn argument<T: Float>(x: &Tensor<T>) -> Tensor<T> {
+/// `x` as an argument of its own.
+pub(crate) fn argument<T: Float>(x: &Tensor<T>) -> Tensor<T> {
     let new = if x.wants_grad() {
         on_behalf_of(x.location(), "argument", || linear(Argument, x))
     } else {
@@ -102,21 +105,6 @@ fn argument<T: Float>(x: &Tensor<T>) -> Tensor<T> {
         Some(label) => new.named(label),
         None => new,
     }
-}
-
-/// Whether anything older than `floor` that wants a gradient had a part in these results.
-fn reaches_beyond<T: Float>(mut waiting: Vec<&Tensor<T>>, floor: u64) -> bool {
-    let mut seen = HashSet::new();
-    while let Some(x) = waiting.pop() {
-        if !x.wants_grad() || !seen.insert(x.id()) {
-            continue;
-        }
-        if x.id() < floor {
-            return true;
-        }
-        waiting.extend(x.parents());
-    }
-    false
 }
 
 /// The cotangent 1 of a function's one number.
@@ -184,16 +172,16 @@ fn gradient_of<T: Float, X: Tree<T>>(
 ///
 /// # Panics
 /// The function returned panics if a cotangent has another shape than its result.
+#[track_caller]
 pub fn vjp<T: Float, X: Tree<T>, Y: Tree<T>, F: FnOnce(&X) -> Y>(
     f: F,
     x: &X,
 ) -> (Y, impl Fn(&Y) -> X::Of<Tensor<T>> + use<T, X, Y, F>) {
     let call = Call::of(f, x);
     let pull = |call: &Call<X, Y>, g: &Y| {
-        let seeds: Vec<_> = tensors(&call.y).into_iter().zip(tensors(g)).collect();
-        for (y, g) in &seeds {
-            on_behalf_of(y.location(), "vjp", || fits("vjp", "cotangent", y, g));
-        }
+        let (ys, gs) = (tensors(&call.y), tensors(g));
+        on_behalf_of(call.place, "vjp", || fits("vjp", "cotangent", &ys, &gs));
+        let seeds: Vec<_> = ys.into_iter().zip(gs).collect();
         call.x.with(&mut call.pull(&seeds).into_iter())
     };
     (call.results(), move |g: &Y| pull(&call, g))
@@ -217,9 +205,7 @@ pub fn jvp<T: Float, X: Tree<T>, Y: Tree<T>>(
     x: &X,
     dx: &X,
 ) -> (Y, Y::Of<Tensor<T>>) {
-    for (x, dx) in tensors(x).into_iter().zip(tensors(dx)) {
-        fits("jvp", "tangent", x, dx);
-    }
+    fits("jvp", "tangent", &tensors(x), &tensors(dx));
     let call = Call::of(f, x);
     let dy = call.push(&tensors(&call.y), &tensors(dx));
     (call.results(), call.y.with(&mut dy.into_iter()))
@@ -238,15 +224,16 @@ pub fn jvp<T: Float, X: Tree<T>, Y: Tree<T>>(
 ///
 /// # Panics
 /// The function returned panics if a tangent has another shape than its argument.
+#[track_caller]
 pub fn linearize<T: Float, X: Tree<T>, Y: Tree<T>, F: FnOnce(&X) -> Y>(
     f: F,
     x: &X,
 ) -> (Y, impl Fn(&X) -> Y::Of<Tensor<T>> + use<T, X, Y, F>) {
     let call = Call::of(f, x);
     let push = |call: &Call<X, Y>, dx: &X| {
-        for (x, dx) in tensors(&call.x).into_iter().zip(tensors(dx)) {
-            on_behalf_of(x.location(), "linearize", || fits("linearize", "tangent", x, dx));
-        }
+        on_behalf_of(call.place, "linearize", || {
+            fits("linearize", "tangent", &tensors(&call.x), &tensors(dx))
+        });
         call.y.with(&mut call.push(&tensors(&call.y), &tensors(dx)).into_iter())
     };
     (call.results(), move |dx: &X| push(&call, dx))
@@ -399,9 +386,7 @@ pub fn hessian<T: Float, X: Tree<T>>(f: impl Fn(&X) -> Tensor<T>) -> impl Fn(&X)
 /// If `f` does not return one number, or part of `v` has another shape than its argument.
 #[track_caller]
 pub fn hvp<T: Float, X: Tree<T>>(f: impl Fn(&X) -> Tensor<T>, x: &X, v: &X) -> X::Of<Tensor<T>> {
-    for (x, v) in tensors(x).into_iter().zip(tensors(v)) {
-        fits("hvp", "direction", x, v);
-    }
+    fits("hvp", "direction", &tensors(x), &tensors(v));
     let call = Call::of(f, x);
     let gradient = call.gradient(&one("hvp", &call.y));
     x.with(&mut call.push(&gradient.iter().collect::<Vec<_>>(), &tensors(v)).into_iter())
@@ -456,42 +441,5 @@ pub fn laplacian<T: Float, X: Tree<T>>(f: impl Fn(&X) -> Tensor<T>) -> impl Fn(&
     move |x| {
         let terms = diagonal("laplacian", &f, x).into_iter().map(|d| d.sum());
         terms.reduce(|a, b| a + b).unwrap_or_else(|| Tensor::constant(Array::scalar(T::ZERO)))
-    }
-}
-
-/// Derivatives in the style of TensorFlow's `GradientTape`: what is watched is what is differentiated by.
-///
-/// Every tensor has the tape within it, so this only keeps the list; what is recorded is let go when the results are.
-///
-/// ```
-/// use femtograd::{Tape, Tensor};
-/// let mut tape = Tape::new();
-/// let (a, b) = (tape.watch(&Tensor::constant(2.0)), tape.watch(&Tensor::constant(3.0)));
-/// let c = &a * &b + b.powi(2);
-/// let slopes = tape.gradient(&c);
-/// assert_eq!((slopes[0].item(), slopes[1].item()), (3.0, 8.0));
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Tape<T: Float = f32>(Vec<Tensor<T>>);
-
-impl<T: Float> Tape<T> {
-    /// A tape that watches nothing.
-    pub fn new() -> Tape<T> {
-        Tape(Vec::new())
-    }
-
-    /// `x` to compute with: a tensor that results are differentiated by.
-    pub fn watch(&mut self, x: &Tensor<T>) -> Tensor<T> {
-        self.0.push(argument(x));
-        self.0[self.0.len() - 1].clone()
-    }
-
-    /// The gradient of `y` with respect to everything watched, in the order of watching, recorded.
-    ///
-    /// # Panics
-    /// If `y` is not one number.
-    #[track_caller]
-    pub fn gradient(&self, y: &Tensor<T>) -> Vec<Tensor<T>> {
-        super::gradients(y, &self.0.iter().collect::<Vec<_>>())
     }
 }

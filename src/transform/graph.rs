@@ -1,10 +1,12 @@
 //! Derivatives of recorded results.
 
-use crate::context::on_behalf_of;
+use super::function::argument;
+use crate::context;
+use crate::context::{on_behalf_of, recording};
 use crate::num::Float;
 use crate::op::pull_recorded;
 use crate::{Array, Op, Tensor};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Add;
 
 /// The gradient of `y` with respect to each of `xs`, recorded: tensors in the shapes of `xs`, which can be
@@ -25,7 +27,11 @@ use std::ops::Add;
 /// If `y` is not one number, or one of `xs` is a constant, of which nothing is recorded.
 #[track_caller]
 pub fn gradients<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>]) -> Vec<Tensor<T>> {
-    gradients_with(y, xs, &Tensor::constant(y.one("gradients")))
+    let one = Tensor::constant(y.one("gradients"));
+    for x in xs {
+        recorded("gradients", x);
+    }
+    pulled(&[(y, &one)], xs, oldest(xs))
 }
 
 /// The gradient of `Σ cotangent·y` with respect to each of `xs`, recorded: [`gradients`] of a `y` of any shape.
@@ -42,20 +48,25 @@ pub fn gradients<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>]) -> Vec<Tensor<T>> {
 /// If the cotangent has another shape than `y`, or one of `xs` is a constant, of which nothing is recorded.
 #[track_caller]
 pub fn gradients_with<T: Float>(y: &Tensor<T>, xs: &[&Tensor<T>], cotangent: &Tensor<T>) -> Vec<Tensor<T>> {
-    fits("gradients_with", "cotangent", y, cotangent);
-    xs.iter().for_each(|x| recorded("gradients", x));
+    fits("gradients_with", "cotangent", &[y], &[cotangent]);
+    for x in xs {
+        recorded("gradients_with", x);
+    }
     pulled(&[(y, cotangent)], xs, oldest(xs))
 }
 
-/// Panics if the cotangent or tangent of `x` has another shape.
+/// Panics unless there is a cotangent, or a tangent, of the same shape for each tensor.
 #[track_caller]
-pub(crate) fn fits<T: Float>(op: &'static str, what: &str, x: &Tensor<T>, d: &Tensor<T>) {
-    if x.shape() != d.shape() {
-        Tensor::refuse(
-            op,
-            &format!("a {what} has the shape of its tensor, {:?}: this one has {:?}", x.shape(), d.shape()),
-            &[x, d],
-        )
+pub(crate) fn fits<T: Float>(op: &'static str, what: &str, x: &[&Tensor<T>], d: &[&Tensor<T>]) {
+    if x.len() != d.len() {
+        Tensor::refuse(op, &format!("{} tensors, and a {what} for {} of them", x.len(), d.len()), x)
+    }
+    for (x, d) in x.iter().zip(d) {
+        if x.shape() != d.shape() {
+            let (want, is) = (x.shape(), d.shape());
+            let why = format!("a {what} has the shape of its tensor, {want:?}: this one has {is:?}");
+            Tensor::refuse(op, &why, &[x, d])
+        }
     }
 }
 
@@ -117,6 +128,22 @@ pub(crate) fn oldest<T: Float>(xs: &[&Tensor<T>]) -> u64 {
     xs.iter().map(|x| x.id()).min().unwrap_or(0)
 }
 
+/// The tensors older than `floor` that want a gradient and had a part in these: where their own part of the graph ends.
+pub(crate) fn reached<T: Float>(mut waiting: Vec<&Tensor<T>>, floor: u64) -> Vec<Tensor<T>> {
+    let (mut ends, mut seen) = (vec![], HashSet::new());
+    while let Some(t) = waiting.pop() {
+        if !t.wants_grad() || !seen.insert(t.id()) {
+            continue;
+        }
+        if t.id() < floor {
+            ends.push(t.clone());
+        } else {
+            waiting.extend(t.parents());
+        }
+    }
+    ends
+}
+
 pub(crate) fn zeros<T: Float>(x: &Tensor<T>) -> Tensor<T> {
     Tensor::constant(Array::full(x.shape(), T::ZERO))
 }
@@ -138,7 +165,7 @@ pub(crate) fn zeros<T: Float>(x: &Tensor<T>) -> Tensor<T> {
 #[track_caller]
 pub fn tangent<T: Float>(y: &Tensor<T>, along: &[(&Tensor<T>, &Tensor<T>)]) -> Tensor<T> {
     for (x, dx) in along {
-        fits("tangent", "tangent", x, dx);
+        fits("tangent", "tangent", &[x], &[dx]);
         recorded("tangent", x);
     }
     let xs: Vec<_> = along.iter().map(|(x, _)| *x).collect();
@@ -181,4 +208,66 @@ fn move_along<T: Float>(tangents: &mut HashMap<u64, Tensor<T>>, id: u64, dx: Ten
         None => dx,
     };
     tangents.insert(id, sum);
+}
+
+/// The forward rule that an op's reverse rule implies: `dy = Σᵢ Jᵢ·dxᵢ` is the derivative of `Σᵢ ⟨Jᵢᵀ·g, dxᵢ⟩` by `g`. Taken
+/// at `g = 0`, which matters only where a rule is not linear in `g`.
+pub(crate) fn transposed<T: Float, O: Op<T> + ?Sized>(
+    op: &O,
+    x: &[Tensor<T>],
+    y: &Tensor<T>,
+    dx: &[Option<Tensor<T>>],
+) -> Tensor<T> {
+    let g = Tensor::node(Array::full(y.shape(), T::ZERO), None, true, y.location());
+    let product = |(i, dx): (usize, &Option<Tensor<T>>)| {
+        let dx = dx.as_ref()?;
+        Some((op.vjp(x, y, &g, i).sum_to(x[i].shape()) * dx).sum())
+    };
+    let total = context::recorded(|| dx.iter().enumerate().filter_map(product).reduce(|a, b| a + b));
+    let total = total.expect("at least one tangent");
+    pulled(&[(&total, &Tensor::constant(T::ONE))], &[&g], g.id()).remove(0)
+}
+
+/// Derivatives in the style of TensorFlow's `GradientTape`: what is watched is what is differentiated by.
+///
+/// Every tensor has the tape within it, so this only keeps the list; what is recorded is let go when the results are.
+///
+/// ```
+/// use femtograd::{Tape, Tensor};
+/// let mut tape = Tape::new();
+/// let (a, b) = (tape.watch(&Tensor::constant(2.0)), tape.watch(&Tensor::constant(3.0)));
+/// let c = &a * &b + b.powi(2);
+/// let slopes = tape.gradient(&c);
+/// assert_eq!((slopes[0].item(), slopes[1].item()), (3.0, 8.0));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Tape<T: Float = f32>(Vec<Tensor<T>>);
+
+impl<T: Float> Tape<T> {
+    /// A tape that watches nothing.
+    pub fn new() -> Tape<T> {
+        Tape(Vec::new())
+    }
+
+    /// `x` to compute with: a tensor that results are differentiated by.
+    ///
+    /// # Panics
+    /// Inside [`no_grad`](crate::no_grad), where nothing is recorded.
+    #[track_caller]
+    pub fn watch(&mut self, x: &Tensor<T>) -> Tensor<T> {
+        if !recording() {
+            Tensor::refuse("watch", "inside no_grad nothing is recorded", &[x])
+        }
+        self.0.push(argument(x));
+        self.0[self.0.len() - 1].clone()
+    }
+
+    /// The gradient of `y` with respect to everything watched, in the order of watching, recorded.
+    ///
+    /// # Panics
+    /// If `y` is not one number.
+    #[track_caller]
+    pub fn gradient(&self, y: &Tensor<T>) -> Vec<Tensor<T>> {
+        gradients(y, &self.0.iter().collect::<Vec<_>>())
+    }
 }

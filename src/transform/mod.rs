@@ -39,10 +39,10 @@ mod tree;
 
 pub use checkpoint::checkpoint;
 pub use custom::custom_gradient;
-pub(crate) use custom::transposed;
 pub use function::{
-    Mode, Tape, grad, hessian, hessian_diagonal, hvp, jacobian, jacobian_by, jvp, laplacian, linearize,
+    Mode, grad, hessian, hessian_diagonal, hvp, jacobian, jacobian_by, jvp, laplacian, linearize,
     value_and_grad, vjp,
 };
-pub use graph::{gradients, gradients_with, tangent};
+pub(crate) use graph::transposed;
+pub use graph::{Tape, gradients, gradients_with, tangent};
 pub use tree::Tree;

@@ -22,7 +22,7 @@ fn every_op_is_in_the_table() {
     let met: BTreeSet<_> =
         table::<f64>().iter().flat_map(nodes).map(|node| node.op().expect("recorded").name()).collect();
     let missing: Vec<_> = names.iter().filter(|name| !met.contains(*name)).collect();
-    assert!(missing.is_empty(), "no case in tests/table/cases.rs reaches these ops: {missing:?}");
+    assert!(missing.is_empty(), "no case in tests/table/cases/ reaches these ops: {missing:?}");
 }
 
 #[test]

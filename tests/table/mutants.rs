@@ -15,6 +15,8 @@ enum Fault {
     Pull,
     /// The recorded reverse pass.
     Vjp,
+    /// The recorded reverse pass for several arguments.
+    Vjps,
     /// The forward pass.
     Jvp,
     /// The slope that all three are made from.
@@ -52,6 +54,10 @@ impl<T: Float> Op<T> for Mutant<T> {
     }
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
         self.op().vjp(x, y, g, i) * self.factor(i, Fault::Vjp)
+    }
+    fn vjps(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, wanted: &[usize]) -> Vec<Tensor<T>> {
+        let all = self.op().vjps(x, y, g, wanted).into_iter().zip(wanted);
+        all.map(|(gx, &i)| gx * self.factor(i, Fault::Vjps)).collect()
     }
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let scaled = |(i, dx): (usize, &Option<Tensor<T>>)| Some(dx.as_ref()? * self.factor(i, Fault::Jvp));
