@@ -5,6 +5,7 @@ use crate::Bench;
 use femtograd::num::Num;
 use femtograd::{Array, Elementwise, Float, Op, Rule, Tensor};
 use std::hint::black_box;
+use std::io;
 
 /// The library's `mul`, written again outside it.
 #[derive(Clone, Copy)]
@@ -47,7 +48,7 @@ impl Rule<3> for Neuron {
     }
 }
 
-/// The formula of the workload `elem`: `(tanh(x·w + b) − x)² · σ(w)`, its slopes left out.
+/// `(tanh(x·w + b) − x)² · σ(w)`, its slopes left out.
 #[derive(Clone, Copy)]
 struct Elem;
 impl Rule<3> for Elem {
@@ -59,7 +60,7 @@ impl Rule<3> for Elem {
     }
 }
 
-/// One rule's way forward and way back, apart, on arrays that fit the second-level cache and that do not.
+/// A rule and the arrays to run it on, forward and back apart.
 struct Bound<T: Float, R: Rule<N>, const N: usize> {
     op: Elementwise<R, N>,
     x: Vec<Tensor<T>>,
@@ -85,51 +86,55 @@ impl<T: Float, R: Rule<N>, const N: usize> Bound<T, R, N> {
     }
 }
 
-fn compare<T: Float>(bench: &Bench, n: usize) {
-    use femtograd::ops::elementwise as own;
-    let name = |op: &str, way: &str| format!("{op}_{}_{n}_{way}", T::NAME);
-    let (mul, mul_again) = (Bound::<T, _, 2>::new(own::Mul, n), Bound::<T, _, 2>::new(Mul, n));
-    let (tanh, tanh_again) = (Bound::<T, _, 1>::new(own::Tanh, n), Bound::<T, _, 1>::new(Tanh, n));
+/// The library's rule and the user's, forward and back.
+fn compare<T: Float, const N: usize>(
+    bench: &mut Bench,
+    name: &str,
+    n: usize,
+    own: impl Rule<N>,
+    user: impl Rule<N>,
+) -> io::Result<()> {
+    let (mut own, mut user) = (Bound::<T, _, N>::new(own, n), Bound::<T, _, N>::new(user, n));
     bench.time(
-        &name("mul", "forward"),
+        &format!("{name}_{}_{n}_forward", T::NAME),
         n,
-        &mut [("own", &mut || mul.forward()), ("user", &mut || mul_again.forward())],
-    );
+        &mut [("own", &mut || own.forward()), ("user", &mut || user.forward())],
+    )?;
     bench.time(
-        &name("tanh", "forward"),
+        &format!("{name}_{}_{n}_back", T::NAME),
         n,
-        &mut [("own", &mut || tanh.forward()), ("user", &mut || tanh_again.forward())],
-    );
-    let (mut mul, mut mul_again, mut tanh, mut tanh_again) = (mul, mul_again, tanh, tanh_again);
-    bench.time(
-        &name("mul", "back"),
-        n,
-        &mut [("own", &mut || mul.back()), ("user", &mut || mul_again.back())],
-    );
-    bench.time(
-        &name("tanh", "back"),
-        n,
-        &mut [("own", &mut || tanh.back()), ("user", &mut || tanh_again.back())],
-    );
-
-    let (forward, mut back) = (Bound::<T, _, 3>::new(Neuron, n), Bound::<T, _, 3>::new(Neuron, n));
-    bench.time(
-        &name("neuron", "value_only"),
-        n,
-        &mut [("forward", &mut || forward.forward()), ("back", &mut || back.back())],
-    );
-    let (forward, mut back) = (Bound::<T, _, 3>::new(Elem, n), Bound::<T, _, 3>::new(Elem, n));
-    bench.time(
-        &name("elem", "value_only"),
-        n,
-        &mut [("forward", &mut || forward.forward()), ("back", &mut || back.back())],
-    );
+        &mut [("own", &mut || own.back()), ("user", &mut || user.back())],
+    )
 }
 
-/// Every rule at two sizes.
-pub fn run(bench: &Bench) {
+/// A rule without slopes, forward and back.
+fn derive<T: Float, const N: usize>(
+    bench: &mut Bench,
+    name: &str,
+    n: usize,
+    rule: impl Rule<N>,
+) -> io::Result<()> {
+    let (forward, mut back) = (Bound::<T, _, N>::new(rule, n), Bound::<T, _, N>::new(rule, n));
+    bench.time(
+        &format!("{name}_{}_{n}_value_only", T::NAME),
+        n,
+        &mut [("forward", &mut || forward.forward()), ("back", &mut || back.back())],
+    )
+}
+
+fn every_rule<T: Float>(bench: &mut Bench, n: usize) -> io::Result<()> {
+    use femtograd::ops::elementwise as own;
+    compare::<T, 2>(bench, "mul", n, own::Mul, Mul)?;
+    compare::<T, 1>(bench, "tanh", n, own::Tanh, Tanh)?;
+    derive::<T, 3>(bench, "neuron", n, Neuron)?;
+    derive::<T, 3>(bench, "elem", n, Elem)
+}
+
+/// Every rule at two sizes, of which one fits the second-level cache.
+pub fn run(bench: &mut Bench) -> io::Result<()> {
     for n in [1 << 14, 1 << 20] {
-        compare::<f32>(bench, n);
-        compare::<f64>(bench, n);
+        every_rule::<f32>(bench, n)?;
+        every_rule::<f64>(bench, n)?;
     }
+    Ok(())
 }

@@ -117,7 +117,7 @@ fn test(repo: &Repo, chosen: Vec<&Step>) -> bool {
 
 /// Speed as a user gets it: the default release profile, whatever flags this shell happens to carry.
 fn bench(repo: &Repo, arguments: Vec<std::ffi::OsString>) -> Outcome<bool> {
-    let mut command = repo.command("cargo run --release --quiet --package femtograd-bench --")?;
+    let mut command = repo.command("cargo bench --quiet --package femtograd-bench --")?;
     let flags = |name: &str| name.contains("RUSTFLAGS") || name.starts_with("CARGO_PROFILE_");
     for (name, _) in std::env::vars().filter(|(name, _)| flags(name)) {
         command.env_remove(name);
