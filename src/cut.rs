@@ -67,7 +67,8 @@ impl Cut {
         let mut before: Vec<_> = of_parents.chain(Cut::of_indices(op)).collect();
         before.dedup_by(|a, b| Arc::ptr_eq(a, b));
         if let Some(kind) = cut_kind().filter(|_| parents.iter().any(Tensor::wants_grad)) {
-            let (leaves, complete) = leaves(parents);
+            let (leaves, more, complete) = behind(parents);
+            before.extend(more);
             return Some(Cut::join(Some((kind, op.name(), place)), leaves, complete, before));
         }
         if before.len() <= 1 { before.pop() } else { Some(Cut::join(None, vec![], true, before)) }
@@ -85,14 +86,14 @@ impl Cut {
         parents: &[Tensor<T>],
         place: Place,
     ) -> Arc<Cut> {
-        let (leaves, complete) = leaves(parents);
-        let before = parents.iter().filter_map(|x| x.0.notes.cut()).collect();
+        let (leaves, before, complete) = behind(parents);
         Cut::join(Some((kind, op, place)), leaves, complete, before)
     }
 
     fn join(at: Option<CutAt>, leaves: Vec<u64>, mut complete: bool, mut before: Vec<Arc<Cut>>) -> Arc<Cut> {
         // What is forgotten leaves the place of its cut, of which no more is known.
-        let forgotten = before.iter().filter(|cut| cut.depth >= DEEP).find_map(|cut| cut.at);
+        let nearest = |cut: &Arc<Cut>| cut.at.or_else(|| cut.before.iter().find_map(|cut| cut.at));
+        let forgotten = before.iter().filter(|cut| cut.depth >= DEEP).find_map(nearest);
         let count = before.len();
         before.retain(|cut| cut.depth < DEEP);
         complete &= before.len() == count;
@@ -123,24 +124,25 @@ impl Cut {
     }
 }
 
-/// The leaves that want a gradient among what these were computed from, and whether those are all.
-fn leaves<T: Float>(of: &[Tensor<T>]) -> (Vec<u64>, bool) {
-    let (mut leaves, mut seen) = (vec![], Vec::with_capacity(LOOK));
-    let mut waiting: Vec<_> = of.iter().filter(|x| x.wants_grad()).collect();
+/// The leaves that want a gradient among what these were computed from, the cuts there, and whether that is all.
+fn behind<T: Float>(of: &[Tensor<T>]) -> (Vec<u64>, Vec<Arc<Cut>>, bool) {
+    let (mut leaves, mut cuts, mut seen) = (vec![], vec![], Vec::with_capacity(LOOK));
+    let mut waiting: Vec<_> = of.iter().collect();
     while let Some(x) = waiting.pop() {
         if seen.contains(&x.id()) {
             continue;
         }
         if seen.len() == LOOK {
-            return (leaves, false);
+            return (leaves, cuts, false);
         }
         seen.push(x.id());
-        if x.op().is_none() {
+        if x.wants_grad() && x.op().is_none() {
             leaves.push(x.id());
         }
-        waiting.extend(x.parents().iter().filter(|x| x.wants_grad()));
+        cuts.extend(x.0.notes.cut().into_iter().chain(x.op().and_then(Cut::of_indices)));
+        waiting.extend(x.parents());
     }
-    (leaves, true)
+    (leaves, cuts, true)
 }
 
 /// Indices found in `x` by `op`, with a trace of it.

@@ -56,7 +56,10 @@ impl<T: Float> Mlp<T> {
     #[track_caller]
     pub fn new(sizes: &[usize], rng: &mut Rng) -> Mlp<T> {
         assert!(sizes.len() >= 2, "Mlp: {sizes:?} names no layer: give inputs and outputs at least");
-        let mut net = Mlp { layers: sizes.windows(2).map(|s| Linear::new(s[0], s[1], rng)).collect() };
+        let mut net = Mlp { layers: Vec::new() };
+        for s in sizes.windows(2) {
+            net.layers.push(Linear::new(s[0], s[1], rng));
+        }
         for (i, layer) in net.layers.iter_mut().enumerate() {
             layer.weight = layer.weight.clone().named(format!("{i}.weight"));
             layer.bias = layer.bias.clone().named(format!("{i}.bias"));

@@ -84,6 +84,13 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         None
     }
 
+    /// Whether its rules read nothing but what they are given: no tensor that the op itself holds, which somebody may
+    /// differentiate by. If all ops of a function say so, its derivative need not be recorded when no argument asks for
+    /// it; say so if it is true.
+    fn is_closed(&self) -> bool {
+        false
+    }
+
     /// Whether the rules are the derivatives of [`forward`](Self::forward) in its arguments, which is what
     /// [`verify`](crate::inspect::verify) checks. Not so where they were replaced on purpose, or where a function depends
     /// on more than its arguments.
@@ -109,7 +116,12 @@ pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
     on_behalf_of(y.location(), op.name(), || {
         let wanted: SmallVec<[usize; 4]> = (0..x.len()).filter(|&i| x[i].wants_grad()).collect();
         for (&i, gx) in wanted.iter().zip(op.vjps(x, y, g, &wanted)) {
-            let (sum, gx) = (&mut sums[i], gx.sum_to(x[i].shape()));
+            let (to, from) = (x[i].shape(), gx.shape());
+            if !broadcast(to, from).is_ok_and(|shape| shape[..] == *from) {
+                let why = format!("its vjp gives a cotangent of shape {from:?} for argument {i} of {to:?}");
+                Tensor::refuse(op.name(), &why, &x.iter().collect::<Vec<_>>())
+            }
+            let (sum, gx) = (&mut sums[i], gx.sum_to(to));
             *sum = Some(match sum.take() {
                 Some(sum) => sum + gx,
                 None => gx,

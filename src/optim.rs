@@ -142,10 +142,17 @@ fn gradients<T: Float>(parameters: &[&mut Tensor<T>], allow_missing: bool) -> Ve
     if let (Some(i), false) = (gradients.iter().position(Option::is_none), allow_missing) {
         let p = &parameters[i];
         let name = p.label().map_or(format!("parameter {i}"), |label| format!("parameter {label:?}"));
-        panic!(
-            "step: {name} of shape {:?} has no gradient: call backward() first, on a loss that depends on it",
-            p.shape()
-        )
+        let shape = p.shape();
+        match p.wants_grad() {
+            true => panic!(
+                "step: {name} of shape {shape:?} has no gradient: call backward() first, on a loss that depends on it. \
+                 report() says where the path from a loss to it ends; allow_missing lets it be"
+            ),
+            false => panic!(
+                "step: {name} of shape {shape:?} is a constant, made at {}: Tensor::new makes one that wants a gradient",
+                p.location()
+            ),
+        }
     }
     gradients
 }

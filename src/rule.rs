@@ -123,6 +123,9 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
     fn name(&self) -> &'static str {
         R::NAME
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
 
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         let x: [&Array<T>; N] = from_fn(|i| x[i].data());

@@ -87,6 +87,9 @@ fn every_kind_of_cut_names_its_line() {
     let first = (&a * &a).detach();
     let second = no_grad(|| &first * &a);
     assert_eq!(cut(&(second * &b), &a), (CutKind::NoGrad, "mul", line!() - 1));
+    // One that lies behind a recorded op, before another cut.
+    let second = (&b * no_grad(|| &a * 2.0)).detach();
+    assert_eq!(cut(&(second * &b), &a), (CutKind::NoGrad, "mul", line!() - 1));
     // The loss itself may be one.
     assert_eq!(cut(&(&a * &b).detach(), &a), (CutKind::Detach, "detach", line!()));
     // A parameter that is also reached is not cut off.
@@ -127,7 +130,8 @@ fn traces_of_long_histories_are_cut_short() {
         reach(&loss, &parameters[9_999]),
         Reach::Disconnected(Break::Cut(CutKind::NoGrad, "mul", _))
     ));
-    assert!(matches!(reach(&loss, &parameters[0]), Reach::Disconnected(Break::Perhaps(CutKind::NoGrad, ..))));
+    let first = reach(&loss, &parameters[0]);
+    assert!(matches!(first, Reach::Disconnected(Break::Perhaps(CutKind::NoGrad, ..))), "{first:?}");
 }
 
 #[test]

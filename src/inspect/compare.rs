@@ -150,8 +150,8 @@ const DROWNED: f64 = 0.03;
 #[derive(Clone, Copy)]
 enum Told {
     Right,
-    /// They have another value.
-    Wrong(f64),
+    /// They have another value, and may differ by this much.
+    Wrong(f64, f64),
     /// Nothing, for this reason.
     Nothing(&'static str),
 }
@@ -183,13 +183,12 @@ pub(super) fn against_differences<T: Float>(
     let widest = [1.0, 8.0, 64.0].map(|k| k * precision.step).into_iter().find(is_evidence);
     let distances = widest.into_iter().flat_map(|h| [h, h / 8.0, h / 64.0]).filter(is_evidence);
     let mut told = vec![Told::Nothing("lost in rounding"); slope.len()];
-    let mut allowed = 0.0;
     for (round, h) in distances.enumerate() {
         if told.iter().all(|told| matches!(told, Told::Right)) {
             break;
         }
         let [a, b, c, d] = [-2.0 * h, -h, h, 2.0 * h].map(|s| numbers(&f(s)));
-        allowed = precision.difference * steepest + noise(h);
+        let allowed = precision.difference * steepest + noise(h);
         for (k, told) in told.iter_mut().enumerate() {
             if [a[k], b[k], c[k], d[k]] == [y[k]; 4] && slope[k] == 0.0 {
                 *told = Told::Right; // infinite or not, it does not move
@@ -205,10 +204,12 @@ pub(super) fn against_differences<T: Float>(
                 _ if bend.abs() > allowed => Told::Nothing("a kink or a jump"),
                 _ if (near - far).abs() > 0.01 * steepest + allowed => Told::Nothing("a kink or a jump"),
                 // No confirmation, but noise: what comes from the curvature would have become 4096 times smaller.
-                Told::Wrong(before) if error > 0.5 * (before - slope[k]).abs() => Told::Wrong(quotient),
+                Told::Wrong(before, _) if error > 0.5 * (before - slope[k]).abs() => {
+                    Told::Wrong(quotient, allowed)
+                }
                 _ if error <= allowed => Told::Right,
                 Told::Nothing(why) if round > 0 => Told::Nothing(why),
-                _ => Told::Wrong(quotient),
+                _ => Told::Wrong(quotient, allowed),
             };
         }
     }
@@ -218,7 +219,7 @@ pub(super) fn against_differences<T: Float>(
         match told {
             Told::Right => {}
             Told::Nothing(why) => *untold.entry(why).or_default() += 1,
-            Told::Wrong(want) => {
+            Told::Wrong(want, allowed) => {
                 let error = |w: &Worst| (w.got - w.want).abs();
                 let this = Worst { index: index(k, shape), got: slope[k], want, allowed };
                 worst = worst.filter(|worst| error(worst) >= error(&this)).or(Some(this));

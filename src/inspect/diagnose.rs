@@ -95,6 +95,7 @@ impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.findings.len() {
             0 => return f.write_str("diagnose: nothing looks wrong"),
+            1 => f.write_str("diagnose: 1 finding")?,
             n => write!(f, "diagnose: {n} findings")?,
         }
         self.findings.iter().enumerate().try_for_each(|(i, finding)| write!(f, "\n{}. {finding}", i + 1))
@@ -208,7 +209,8 @@ impl<'a, T: Float> Graph<'a, T> {
     fn outer_broadcast(&self, t: &Tensor<T>) -> Option<Finding> {
         let [a, b] = t.parents() else { return None };
         let ((i, n), (j, m)) = (only_axis(a.shape())?, only_axis(b.shape())?);
-        let crossed = i != j && n == m && i.max(j) == 1;
+        // Who wrote [n, 1] against [1, n] meant it.
+        let crossed = i != j && n == m && i.max(j) == 1 && a.shape().len() != b.shape().len();
         if !crossed || !is_elementwise(t) || behind_views(a).id() == behind_views(b).id() {
             return None;
         }
@@ -217,7 +219,14 @@ impl<'a, T: Float> Graph<'a, T> {
             let older = |x: &Tensor<T>| square(x) && x.id() < t.id();
             square(y) && (is_elementwise(y) || is_view(y)) && !y.parents().iter().any(older)
         };
-        let (only, _) = self.leads(t, whole, |y| y.data().len() == 1);
+        let total = |y: &Tensor<T>| {
+            let numbers = |x: &Tensor<T>| x.data().len() == 1;
+            op_name(y) == "sum" || is_view(y) || is_elementwise(y) && y.parents()[1..].iter().all(numbers)
+        };
+        // The largest of the rows is no total.
+        let one =
+            |y: &Tensor<T>| y.data().len() == 1 && (op_name(y) != "max" || y.parents().iter().all(square));
+        let (only, _) = self.leads(t, |y| whole(y) || total(y) && !square(y), one);
         only.then(|| Finding {
             kind: Kind::OuterBroadcast,
             what: format!(
@@ -272,14 +281,19 @@ impl<'a, T: Float> Graph<'a, T> {
     }
 
     fn dead_relu(&self, t: &Tensor<T>) -> Option<Finding> {
-        let &[.., units] = t.shape() else { return None };
-        if op_name(t) != "relu" || t.data().len() < BATCH * units.max(1) {
+        // The last axis; of images [examples, channels, …], the channels.
+        let (units, inner) = match *t.shape() {
+            [_, channels, h, w] => (channels, h * w),
+            [.., units] => (units, 1),
+            [] => return None,
+        };
+        if op_name(t) != "relu" || t.data().len() < BATCH * (units * inner).max(1) {
             return None;
         }
         let mut alive = vec![false; units];
-        t.data().to_vec().chunks(units).for_each(|row| {
-            alive.iter_mut().zip(row).for_each(|(alive, y)| *alive |= *y != T::ZERO);
-        });
+        for (k, y) in t.data().to_vec().into_iter().enumerate() {
+            alive[k / inner % units] |= y != T::ZERO;
+        }
         let dead = alive.iter().filter(|alive| !**alive).count();
         let many = dead as f64 > SHARE * units as f64;
         (many && self.is_hidden(t)).then(|| Finding {
@@ -287,7 +301,7 @@ impl<'a, T: Float> Graph<'a, T> {
             what: format!(
                 "{dead} of {units} units of {} are 0 for all {} examples, and get no gradient",
                 Name::of(t),
-                t.data().len() / units
+                t.data().len() / (units * inner)
             ),
             cure: "a lower learning rate, another initialisation, or gelu, keeps them alive",
             places: vec![t.location()],

@@ -279,7 +279,11 @@ pub fn trace_nonfinite(on: bool) {
 fn tracing() -> bool {
     match TRACE.load(Relaxed) {
         0 => {
-            let wished = std::env::var("FEMTOGRAD_TRACE_NONFINITE").is_ok_and(|v| v == "1");
+            let wished = match std::env::var("FEMTOGRAD_TRACE_NONFINITE").as_deref() {
+                Ok("1" | "on" | "true") => true,
+                Err(_) | Ok("" | "0" | "off" | "false") => false,
+                Ok(other) => panic!("FEMTOGRAD_TRACE_NONFINITE is {other:?}: it takes 1 or 0"),
+            };
             // Unless somebody has said otherwise meanwhile.
             let _ = TRACE.compare_exchange(0, 1 + wished as u8, Relaxed, Relaxed);
             TRACE.load(Relaxed) == 2

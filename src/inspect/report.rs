@@ -210,7 +210,10 @@ impl fmt::Display for Fate {
         write!(f, "{} {:?}: ", self.name, self.shape)?;
         match &self.reach {
             Reach::Gradient { norm } if (1e-3..1e6).contains(norm) => write!(f, "gradient, norm {norm:.4}"),
-            Reach::Gradient { norm } => write!(f, "gradient, norm {norm:.2e}"),
+            Reach::Gradient { norm } if norm.is_finite() => write!(f, "gradient, norm {norm:.2e}"),
+            Reach::Gradient { norm } => {
+                write!(f, "gradient, norm {norm}: nonfinite() finds where it comes from")
+            }
             Reach::Zero(ops) if ops.is_empty() => f.write_str("no elements"),
             Reach::Zero(ops) => {
                 f.write_str("zero because of ")?;

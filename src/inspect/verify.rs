@@ -138,6 +138,9 @@ fn check<T: Float>(op: &dyn Op<T>, x: &[Tensor<T>], y: &Tensor<T>) -> Result<Vec
         let gx = gx[i].as_ref().expect("wanted");
         let ((want, size), (got, other)) = (inner([(&g, &dy)]), inner([(gx, &v[i])]));
         let allowed = Precision::of::<T>().rounding * size.max(other);
+        if want.is_finite() && !got.is_finite() {
+            return Err(format!("vjp, argument {i}: {got}, where jvp gives {want}"));
+        }
         if !(want.is_finite() && got.is_finite()) {
             untold.push(format!("vjp against jvp, argument {i}: not finite"));
         } else if (got - want).abs() > allowed {

@@ -126,27 +126,27 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If the axis does not exist or the size is 0.
     #[track_caller]
-    pub fn split(&self, axis: isize, size: usize) -> Vec<Tensor<T>> {
+    pub fn split(&self, size: usize, axis: isize) -> Vec<Tensor<T>> {
         let n = self.shape()[self.axis("split", axis)];
         if size == 0 {
             Tensor::refuse("split", "parts of 0 elements never make up the axis", &[self])
         }
         let sizes: Vec<usize> = (0..n.div_ceil(size).max(1)).map(|i| size.min(n - i * size)).collect();
-        self.split_sizes(axis, &sizes)
+        self.split_sizes(&sizes, axis)
     }
 
     /// Parts of these sizes along an axis, one after the other.
     ///
     /// ```
     /// # use femtograd::Tensor;
-    /// let parts = Tensor::new([1.0, 2.0, 3.0]).split_sizes(0, &[1, 2]);
+    /// let parts = Tensor::new([1.0, 2.0, 3.0]).split_sizes(&[1, 2], 0);
     /// assert_eq!(parts[1].to_string(), "[2, 3]");
     /// ```
     ///
     /// # Panics
     /// If the axis does not exist or the sizes do not add up to its length.
     #[track_caller]
-    pub fn split_sizes(&self, axis: isize, sizes: &[usize]) -> Vec<Tensor<T>> {
+    pub fn split_sizes(&self, sizes: &[usize], axis: isize) -> Vec<Tensor<T>> {
         let k = self.axis("split_sizes", axis);
         let (n, total) = (self.shape()[k], sizes.iter().fold(0, |total: usize, &n| total.saturating_add(n)));
         if n != total {
@@ -167,12 +167,12 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If the axis does not exist or `n` is 0.
     #[track_caller]
-    pub fn chunk(&self, axis: isize, n: usize) -> Vec<Tensor<T>> {
+    pub fn chunk(&self, n: usize, axis: isize) -> Vec<Tensor<T>> {
         let len = self.shape()[self.axis("chunk", axis)];
         if n == 0 {
             Tensor::refuse("chunk", "0 parts do not make up the axis", &[self])
         }
-        self.split(axis, len.div_ceil(n).max(1))
+        self.split(len.div_ceil(n).max(1), axis)
     }
 
     /// These axes backwards.
@@ -222,7 +222,7 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If the axis does not exist.
     #[track_caller]
-    pub fn repeat(&self, axis: isize, n: usize) -> Tensor<T> {
+    pub fn repeat(&self, n: usize, axis: isize) -> Tensor<T> {
         let axis = self.axis("repeat", axis);
         let (mut shape, mut apart) = (Shape::from(self.shape()), Shape::from(self.shape()));
         shape[axis] *= n;
@@ -292,7 +292,7 @@ impl<T: Float> Tensor<T> {
                     (y.slice(axis, 1..1 + before).flip(axis), y.slice(axis, n - 1 - after..n - 1).flip(axis))
                 }
                 Padding::Replicate => {
-                    (y.slice(axis, ..1).repeat(axis, before), y.slice(axis, n - 1..).repeat(axis, after))
+                    (y.slice(axis, ..1).repeat(before, axis), y.slice(axis, n - 1..).repeat(after, axis))
                 }
                 Padding::Circular => (y.slice(axis, n - before..), y.slice(axis, ..after)),
             };

@@ -19,6 +19,9 @@ impl<T: Float> Op<T> for Solve {
     fn name(&self) -> &'static str {
         "solve"
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         kernels::solve(x[0].data(), x[1].data())
     }
@@ -59,6 +62,9 @@ impl<T: Float> Op<T> for SolveTriangular {
     fn name(&self) -> &'static str {
         "solve_triangular"
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         kernels::solve_triangular(x[0].data(), x[1].data(), self.0)
     }
@@ -78,6 +84,9 @@ struct Inverse;
 impl<T: Float> Op<T> for Inverse {
     fn name(&self) -> &'static str {
         "inverse"
+    }
+    fn is_closed(&self) -> bool {
+        true
     }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         let n = x[0].shape().last().copied().unwrap_or(0);
@@ -113,6 +122,9 @@ impl<T: Float> Op<T> for Cholesky {
     fn name(&self) -> &'static str {
         "cholesky"
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         kernels::cholesky(x[0].data())
     }
@@ -133,19 +145,19 @@ impl<T: Float> Op<T> for Slogdet {
     fn name(&self) -> &'static str {
         "slogdet"
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         kernels::slogdet(x[0].data())
     }
     fn vjp(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize) -> Tensor<T> {
-        if x[0].slogdet().0.data().to_vec().contains(&T::ZERO) {
-            Tensor::refuse(
-                "slogdet",
-                "a matrix is singular: the logarithm of its determinant has no derivative",
-                &[&x[0]],
-            )
-        }
         let batch = &g.shape()[1..];
         let g = g.slice(0, 1..).reshape(&[batch, &[1, 1]].concat());
+        if x[0].slogdet().0.data().to_vec().contains(&T::ZERO) {
+            let why = "a matrix is singular: the logarithm of its determinant has no derivative";
+            Tensor::refuse("slogdet", why, &[&x[0]])
+        }
         chain(&g, &x[0].inverse().t())
     }
     fn jvp(&self, x: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {

@@ -47,6 +47,9 @@ impl<T: Float, L: Linear<T>> Op<T> for LinearOp<L> {
     fn name(&self) -> &'static str {
         L::NAME
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         self.0.forward(x[0].data())
     }

@@ -11,6 +11,9 @@ impl<T: Float> Op<T> for MatMul {
     fn name(&self) -> &'static str {
         "matmul"
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         kernels::matmul(x[0].data(), x[1].data())
     }
@@ -46,7 +49,8 @@ impl<T: Float> Tensor<T> {
     pub fn matmul(&self, other: &Tensor<T>) -> Tensor<T> {
         let (a, b) = (self.shape(), other.shape());
         match (a, b) {
-            (&[k], &[l]) if k == l => self.reshape(&[1, k]).matmul(&other.reshape(&[k, 1])).reshape(&[]),
+            // A sum of products: the root of x·x has a gradient at 0 then, as that of the sum of squares has.
+            (&[k], &[l]) if k == l => (self * other).sum(),
             (&[k], &[.., l, _]) if k == l => {
                 let y = self.reshape(&[1, k]).matmul(other);
                 let axis = y.shape().len() - 2;

@@ -38,6 +38,9 @@ impl<T: Float> Op<T> for Norm<T> {
     fn name(&self) -> &'static str {
         "norm"
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         unrecorded(|| {
             let (x, axes) = (x[0].abs(), &self.axes);

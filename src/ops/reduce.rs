@@ -34,6 +34,9 @@ impl<T: Float> Op<T> for Max {
     fn name(&self) -> &'static str {
         "max"
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         kernels::max(x[0].data(), &self.0)
     }

@@ -119,6 +119,9 @@ impl<T: Float> Op<T> for Concat {
     fn name(&self) -> &'static str {
         "concat"
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         kernels::concat(&x.iter().map(Tensor::data).collect::<Vec<_>>(), self.0)
     }

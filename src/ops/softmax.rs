@@ -40,6 +40,9 @@ impl<T: Float> Op<T> for LogSumExp {
     fn name(&self) -> &'static str {
         "logsumexp"
     }
+    fn is_closed(&self) -> bool {
+        true
+    }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         let [m, _, total] = exponentials(x[0].data(), &self.0)?;
         Ok(m + ln(total))
@@ -68,6 +71,9 @@ impl Softmax {
 impl<T: Float> Op<T> for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
+    }
+    fn is_closed(&self) -> bool {
+        true
     }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         /// `a / b`, and 0 for the 0/0 of a row of −∞ alone.
@@ -104,6 +110,9 @@ impl LogSoftmax {
 impl<T: Float> Op<T> for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
+    }
+    fn is_closed(&self) -> bool {
+        true
     }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         /// `x − m − l`, where `x = m` may be infinite.

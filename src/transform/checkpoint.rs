@@ -1,6 +1,6 @@
 //! Memory for time: a function that is run again on the way back.
 
-use super::graph::{pulled, pushed, reached, zeros};
+use super::graph::{all_closed, pulled, pushed, reached, zeros};
 use super::tree::{Tree, tensors};
 use crate::context::{on_behalf_of, recorded};
 use crate::kernels::Error;
@@ -14,8 +14,10 @@ use std::sync::Arc;
 /// derivative needs it (Griewank & Walther, *Algorithm 799: revolve*, 2000; Chen et al., *Training deep nets with
 /// sublinear memory cost*, 2016).
 ///
-/// In a chain of `n` layers cut into `√n` functions so treated, about `2√n` results are alive at a time instead of `n`,
-/// for the price of one more forward pass. Gradients are the same, bit for bit, those of tensors that `f` holds
+/// In a chain of `n` layers cut into `√n` functions so treated, the results of about `2√n` layers are alive at a time
+/// instead of `n`, for the price of one more forward pass. That is so for first derivatives on bare numbers: `backward`, and
+/// [`grad`](crate::grad) at constants. Where the derivative itself is recorded, to be differentiated again, so is all that
+/// was computed again. Gradients are the same, bit for bit, those of tensors that `f` holds
 /// (weights it has captured) included.
 ///
 /// `f` must compute the same each time. A random generator it captures is copied before it is used
@@ -46,6 +48,7 @@ pub fn checkpoint<T: Float, X: Tree<T> + Send + Sync + 'static>(
         }
         let arguments: HashSet<u64> = tensors(x).into_iter().map(Tensor::id).collect();
         let reached = reached(vec![&y], start);
+        let closed = all_closed(vec![&y], start);
         // An argument that no gradient reaches is a constant here, so that none is expected.
         let argument = |x: &Tensor<T>| match reached.iter().any(|r| r.id() == x.id()) {
             true => x.clone(),
@@ -58,7 +61,7 @@ pub fn checkpoint<T: Float, X: Tree<T> + Send + Sync + 'static>(
         let template = x.rebuild(x.with(&mut tensors(x).into_iter().map(constant)));
         let f = f.clone();
         let again = move |xs: &[Tensor<T>]| f(&template.rebuild(template.with(&mut xs.iter().cloned())));
-        let op = Checkpoint { f: again, arguments: count };
+        let op = Checkpoint { f: again, arguments: count, closed };
         Tensor::node(y.data().clone(), Some((Box::new(op), parents)), true, y.location())
     }
 }
@@ -77,6 +80,8 @@ fn first<T: Float>(x: &[Tensor<T>], i: usize) -> bool {
 struct Checkpoint<F> {
     f: F,
     arguments: usize,
+    /// Whether all ops of `f` are: what else `f` holds are parents.
+    closed: bool,
 }
 
 impl<F> Checkpoint<F> {
@@ -125,6 +130,9 @@ impl<T: Float, F: Fn(&[Tensor<T>]) -> Tensor<T> + Send + Sync + 'static> Op<T> f
         let moving = x.iter().zip(dx).enumerate().filter(|(i, _)| first(x, *i));
         let along: Vec<_> = moving.filter_map(|(_, (x, dx))| Some((x, dx.as_ref()?))).collect();
         pushed(&[&again], &along, start).remove(0)
+    }
+    fn is_closed(&self) -> bool {
+        self.closed
     }
     fn is_exact(&self) -> bool {
         false // `f` may hold some of what it depends on

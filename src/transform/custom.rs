@@ -7,7 +7,8 @@ use crate::{Array, Op, Tensor};
 
 /// `f(x…)` with another reverse rule: `vjp(x, y, g, i)` is what the cotangent `g` of the result `y` adds to that of `x[i]`.
 ///
-/// What it adds has the shape of `x[i]`, or of `y` where `x[i]` was broadcast.
+/// What it adds has the shape of `x[i]`, or that it was broadcast to. Tensors that `f` has captured are constants to it:
+/// give those to differentiate by as `x`.
 ///
 /// For gradients that are to differ from the function's own: clipped, scaled, reversed, or straight through a step. In
 /// forward mode the rule is the [transpose](Op::jvp) of `vjp` at the cotangent 0.
@@ -55,16 +56,7 @@ where
         Ok(unrecorded(|| (self.f)(x)).data().clone())
     }
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
-        let gx = (self.vjp)(x, y, g, i);
-        if gx.shape() != x[i].shape() && gx.shape() != y.shape() {
-            let (want, is) = (x[i].shape(), gx.shape());
-            Tensor::refuse(
-                self.name,
-                &format!("a cotangent of shape {is:?} for argument {i} of {want:?}"),
-                x.iter().collect::<Vec<_>>().as_slice(),
-            )
-        }
-        gx
+        (self.vjp)(x, y, g, i)
     }
     fn is_exact(&self) -> bool {
         false
@@ -88,10 +80,14 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn hook(&self, f: impl Fn(&Tensor<T>) -> Tensor<T> + Send + Sync + 'static) -> Tensor<T> {
         let same = |x: &[Tensor<T>]| x[0].clone();
-        // Recorded, so that `f` may differentiate something itself.
-        Tensor::apply(
-            Custom { name: "hook", f: same, vjp: move |_: &[_], _: &_, g: &_, _| recorded(|| f(g)) },
-            [self],
-        )
+        let vjp = move |_: &[Tensor<T>], _: &Tensor<T>, g: &Tensor<T>, _: usize| {
+            let new = recorded(|| f(g)); // so that `f` may differentiate something itself
+            if new.shape() != g.shape() {
+                let (is, want) = (new.shape(), g.shape());
+                Tensor::refuse("hook", &format!("it returned shape {is:?} for a gradient of {want:?}"), &[g])
+            }
+            new
+        };
+        Tensor::apply(Custom { name: "hook", f: same, vjp }, [self])
     }
 }

@@ -1,6 +1,6 @@
 //! Derivatives of functions.
 
-use super::graph::{fits, oldest, pulled, pulled_bare, pushed, reached, zeros};
+use super::graph::{fits, is_open, oldest, pulled, pulled_bare, pushed, zeros};
 use super::tree::{Tree, tensors};
 use crate::context::{on_behalf_of, recorded, recording, unrecorded};
 use crate::kernels::{Error, Shape};
@@ -45,7 +45,7 @@ impl<X, Y> Call<X, Y> {
         recorded(|| {
             let x = x.rebuild(x.with(&mut tensors(x).into_iter().map(argument)));
             let y = f(&x);
-            let open = !reached(tensors(&y), first).is_empty();
+            let open = is_open(tensors(&y), first);
             Call { x, y, open, place }
         })
     }
@@ -114,7 +114,8 @@ fn one<T: Float>(transform: &'static str, y: &Tensor<T>) -> Tensor<T> {
 }
 
 /// The gradient of a function that returns one number: a function that returns it in the structure of the argument.
-/// It can be differentiated again.
+/// It can be differentiated again. At constants, with nothing older that wants a gradient inside the function, it is computed
+/// by the ops' fastest ways and not recorded.
 ///
 /// ```
 /// use femtograd::{Tensor, grad};

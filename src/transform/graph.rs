@@ -88,7 +88,9 @@ pub(crate) fn pulled<T: Float>(
     xs: &[&Tensor<T>],
     floor: u64,
 ) -> Vec<Tensor<T>> {
-    let found = pull(seeds.iter().map(|(y, g)| (*y, (*g).clone())), xs, floor, pull_recorded);
+    let pass = || pull(seeds.iter().map(|(y, g)| (*y, (*g).clone())), xs, floor, pull_recorded);
+    // Where cotangents are added up, no op is at work: that belongs to the result.
+    let found = seeds.first().map_or_else(pass, |(y, _)| on_behalf_of(y.location(), "add", pass));
     found.into_iter().zip(xs).map(|(g, x)| g.unwrap_or_else(|| zeros(x))).collect()
 }
 
@@ -126,6 +128,26 @@ fn pull<'a, T: Float, G: Add<Output = G> + Clone>(
 /// The least id: what is older was not computed from any of these.
 pub(crate) fn oldest<T: Float>(xs: &[&Tensor<T>]) -> u64 {
     xs.iter().map(|x| x.id()).min().unwrap_or(0)
+}
+
+/// Whether somebody may want to differentiate what was computed since `floor`: something older had a part in it, or an op
+/// may hold something that has.
+pub(crate) fn is_open<T: Float>(waiting: Vec<&Tensor<T>>, floor: u64) -> bool {
+    !reached(waiting.clone(), floor).is_empty() || !all_closed(waiting, floor)
+}
+
+/// Whether all ops since `floor` are [closed](Op::is_closed).
+pub(crate) fn all_closed<T: Float>(mut waiting: Vec<&Tensor<T>>, floor: u64) -> bool {
+    let mut seen = HashSet::new();
+    while let Some(t) = waiting.pop() {
+        if t.id() >= floor && seen.insert(t.id()) {
+            if t.op().is_some_and(|op| !op.is_closed()) {
+                return false;
+            }
+            waiting.extend(t.parents());
+        }
+    }
+    true
 }
 
 /// The tensors older than `floor` that want a gradient and had a part in these: where their own part of the graph ends.
@@ -194,7 +216,15 @@ pub(crate) fn pushed<T: Float>(
         let Some(op) = t.op() else { continue };
         let dx: Vec<_> = t.parents().iter().map(|x| tangents.get(&x.id()).cloned()).collect();
         if dx.iter().any(Option::is_some) {
-            let dy = on_behalf_of(t.location(), op.name(), || op.jvp(t.parents(), t, &dx));
+            let dy = on_behalf_of(t.location(), op.name(), || {
+                let dy = op.jvp(t.parents(), t, &dx);
+                if dy.shape() != t.shape() {
+                    let why =
+                        format!("its jvp gives a tangent of shape {:?} for {:?}", dy.shape(), t.shape());
+                    Tensor::refuse(op.name(), &why, &[t])
+                }
+                dy
+            });
             move_along(&mut tangents, id, dy);
         }
     }

@@ -25,17 +25,19 @@ fn columns_against_rows_in_a_loss() {
         (&prediction - &target).powi(2).mean(),
         (&target - &prediction).abs().sum(),
         (1.0 - &prediction * &target).relu().reshape(&[n * n]).mean(),
-        (&prediction - target.reshape(&[1, n])).powi(2).mean(),
+        (&prediction - &target).powi(2).mean_axes(1).mean(),
     ];
     for loss in wrong {
         only(&diagnose(&loss), Kind::OuterBroadcast, &["\"prediction\" [5, 1]", "diagnose.rs", "reshape"]);
     }
     let flat = prediction.reshape(&[n]);
     fine(diagnose(&(&flat - &target).powi(2).mean()));
+    fine(diagnose(&(&prediction - target.reshape(&[1, n])).powi(2).mean())); // said so
     // All pairs that are meant: distances within a set, rows that are used one by one, products.
     let points = Tensor::new(Array::from_fn(&[n], |i| i as f64));
     fine(diagnose(&(points.reshape(&[n, 1]) - &points).powi(2).sum()));
     fine(diagnose(&(&prediction - &target).powi(2).sum_axes(1).max()));
+    fine(diagnose(&((&prediction - &target).powi(2).sum_axes(1) * &target).sum()));
     fine(diagnose(&(&prediction * &target).matmul(&target).sum()));
     let square = Tensor::new(Array::full(&[n, n], 2.0));
     fine(diagnose(&(&square * (&prediction * &points)).sum()));

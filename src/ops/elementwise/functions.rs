@@ -519,6 +519,7 @@ impl Primitive<1> for Polygamma {
 /// Functions of mathematics, elementwise.
 impl<T: Float> Tensor<T> {
     /// `eˣ − 1`, accurate near 0.
+    #[doc(alias = "expm1")]
     #[track_caller]
     pub fn exp_m1(&self) -> Tensor<T> {
         ExpM1.on([self])

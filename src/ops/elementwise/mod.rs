@@ -96,6 +96,14 @@ impl Rule<1> for Neg {
     }
 }
 
+/// `b`, the slope of `a·b` in `a`; but 0 for a NaN where `a` is 0: there the strong zero has decided, and a branch that
+/// was not taken must not come back in the next derivative.
+#[inline(always)]
+fn unless_dead<V: Num>(a: V, b: V) -> V {
+    let zero = V::lit(0.0);
+    V::select(a.eq(zero), V::select(b.eq(b), b, zero), b)
+}
+
 /// `y = a · b`, and 0 where either is exactly 0 (unless `a` is NaN): the chain rule's product of a cotangent `a` and a
 /// slope `b`, see [`Num::chain`].
 #[derive(Clone, Copy)]
@@ -108,7 +116,7 @@ impl Rule<2> for Chain {
     }
     #[inline(always)]
     fn slopes<V: Num>(&self, [a, b]: [V; 2], _: V) -> [V; 2] {
-        [b, a]
+        [unless_dead(a, b), a]
     }
 }
 
@@ -124,7 +132,7 @@ impl Rule<2> for Carry {
     }
     #[inline(always)]
     fn slopes<V: Num>(&self, [a, b]: [V; 2], _: V) -> [V; 2] {
-        [b, a]
+        [unless_dead(a, b), unless_dead(b, a)]
     }
 }
 
@@ -434,12 +442,14 @@ impl<T: Float> Tensor<T> {
     pub fn exp(&self) -> Tensor<T> {
         Exp.on([self])
     }
-    /// `ln x`
+    /// `ln x`, the natural logarithm. (The elementary functions are called as those of `f64` are.)
+    #[doc(alias = "log")]
     #[track_caller]
     pub fn ln(&self) -> Tensor<T> {
         Ln.on([self])
     }
     /// `ln(1 + x)`, accurate near 0.
+    #[doc(alias = "log1p")]
     #[track_caller]
     pub fn ln_1p(&self) -> Tensor<T> {
         Ln1p.on([self])

@@ -25,18 +25,18 @@ fn moves<T: Float>() -> Vec<Case<T>> {
         case("slice_step to one element", [V], |[x]| x.slice_step(0, 1, 2, 100)),
         case("slice_step to nothing", [V], |[x]| concat([x, &x.slice_step(0, 3, 1, 1)], 0)),
         case("split", [B], |[x]| {
-            let parts = x.split(-1, 3);
+            let parts = x.split(3, -1);
             parts[0].slice(2, 1..2) * &parts[1]
         }),
-        case("split_sizes", [V], |[x]| x.split_sizes(0, &[1, 0, 3]).pop().expect("the last")),
-        case("chunk", [V], |[x]| x.chunk(0, 2).into_iter().reduce(|a, b| a * b).expect("two")),
+        case("split_sizes", [V], |[x]| x.split_sizes(&[1, 0, 3], 0).pop().expect("the last")),
+        case("chunk", [V], |[x]| x.chunk(2, 0).into_iter().reduce(|a, b| a * b).expect("two")),
         case("flip", [M], |[x]| x.flip([0, -1])),
         case("flip of one axis", [B], |[x]| x.flip(1)),
         case("roll", [B], |[x]| x.roll(1, -1)),
         case("roll back by more than there is", [M], |[x]| x.roll(-7, 1)),
         case("roll by nothing", [M], |[x]| x.roll(3, 1)),
-        case("repeat", [M], |[x]| x.repeat(0, 3)),
-        case("repeat along the last axis", [B], |[x]| x.repeat(-1, 2)),
+        case("repeat", [M], |[x]| x.repeat(3, 0)),
+        case("repeat along the last axis", [B], |[x]| x.repeat(2, -1)),
         case("tile", [M], |[x]| x.tile(&[2, 3])),
         case("tile along the last axis", [M], |[x]| x.tile(&[2])),
         case("tile along a new axis", [V], |[x]| x.tile(&[2, 1])),
@@ -174,10 +174,10 @@ pub fn empty() -> Vec<Case<f64>> {
     const BATCH: Shaped = (&[0, 2, 2], ANY);
     vec![
         case("slice_step of nothing", [E], |[x]| x.slice_step(0, None, None, -1)),
-        case("split of nothing", [E], |[x]| x.split(0, 2).pop().expect("one part")),
+        case("split of nothing", [E], |[x]| x.split(2, 0).pop().expect("one part")),
         case("flip of nothing", [N], |[x]| x.flip([0, 1])),
         case("roll of nothing", [N], |[x]| x.roll(5, 1).roll(1, 0)),
-        case("repeat of nothing", [N], |[x]| x.repeat(1, 3).repeat(0, 2)),
+        case("repeat of nothing", [N], |[x]| x.repeat(3, 1).repeat(2, 0)),
         case("repeat no times", [(&[2], ANY)], |[x]| x.repeat(0, 0)),
         case("tile of nothing", [N], |[x]| x.tile(&[2, 2, 2])),
         case("tile no times", [(&[2], ANY)], |[x]| x.tile(&[0])),
@@ -215,7 +215,7 @@ pub fn single() -> Vec<Case<f64>> {
         case("slice_step of [1]", [X], |[x]| x.slice_step(0, None, None, -3)),
         case("flip of [1, 1]", [M], |[x]| x.flip([0, 1])),
         case("roll of [1]", [X], |[x]| x.roll(-4, 0)),
-        case("repeat of [1]", [X], |[x]| x.repeat(0, 1)),
+        case("repeat of [1]", [X], |[x]| x.repeat(1, 0)),
         case("tile of a number, no times", [(&[], ANY)], |[x]| x.tile(&[])),
         case("pad of [1]", [X], |[x]| {
             stack([x.pad(&[(2, 1)], Padding::Replicate), x.pad(&[(2, 1)], Padding::Constant(0.0))], 0)
