@@ -84,6 +84,7 @@ pub fn call<T: Float>(call: &str, inputs: &[Tensor<T>]) -> Option<Tensor<T>> {
         "x == y" => Eq.on([x, y]),
 
         "where(x > 0, x, 0)" => where_(x.gt(T::ZERO), x, T::ZERO),
+        "where(x > 0, sqrt(x), x)^2" => where_(x.gt(T::ZERO), x.sqrt(), x).powi(2),
         "where(x > 0, sqrt(x), x)" => where_(x.gt(T::ZERO), x.sqrt(), x),
         "where(x > 1, ln(x), x)" => where_(x.gt(T::ONE), x.ln(), x),
         "where(x > 0, 1 / x, 0)" => where_(x.gt(T::ZERO), Tensor::constant(T::ONE) / x, T::ZERO),
