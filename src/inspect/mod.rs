@@ -13,7 +13,7 @@ pub use crate::census::{Held, Live, keep_register, live};
 pub use diagnose::{Diagnosis, Finding, Kind, diagnose, diagnose_with};
 pub use draw::draw;
 pub use gradcheck::{Gradcheck, Mismatch, gradcheck};
-pub(crate) use nonfinite::check_nonfinite;
 pub use nonfinite::{Nonfinite, Pass, Site, nonfinite, trace_nonfinite};
+pub(crate) use nonfinite::{check_nonfinite, tracing};
 pub use report::{Break, Fate, Reach, Report, report};
 pub use verify::{NodeReport, Verdict, Verification, verify, verify_node};

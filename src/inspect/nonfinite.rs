@@ -261,10 +261,10 @@ fn backward<T: Float>(loss: &Tensor<T>) -> Option<Nonfinite> {
 /// Whether gradients are checked: 0 before the environment was asked, then 1 for no and 2 for yes.
 static TRACE: AtomicU8 = AtomicU8::new(0);
 
-/// Makes every [`backward`](Tensor::backward) of the program check that the loss and the gradients it found are finite,
-/// and panic with what [`nonfinite`] finds if they are not, before any gradient is written. Costs one pass over the
+/// Makes every [`backward`](Tensor::backward), [`gradients`](crate::gradients) and what is built of them ([`grad`](crate::grad),
+/// [`hessian`](crate::hessian), …) in the program check that the loss and the gradients it found are finite, and panic with what [`nonfinite`] finds if they are not, before any gradient is written. Costs one pass over the
 /// gradients: a per cent or two of a training step. The environment variable `FEMTOGRAD_TRACE_NONFINITE=1` does the same
-/// from the start.
+/// from the start (`on` and `true` too; `0`, `off`, `false` and nothing do not, and anything else is refused).
 ///
 /// ```should_panic,standalone_crate
 /// femtograd::inspect::trace_nonfinite(true);
@@ -275,8 +275,9 @@ pub fn trace_nonfinite(on: bool) {
     TRACE.store(1 + on as u8, Relaxed);
 }
 
+/// Whether NaN and infinities are looked for.
 #[inline]
-fn tracing() -> bool {
+pub(crate) fn tracing() -> bool {
     match TRACE.load(Relaxed) {
         0 => {
             let wished = match std::env::var("FEMTOGRAD_TRACE_NONFINITE").as_deref() {

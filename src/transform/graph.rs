@@ -3,6 +3,7 @@
 use super::function::argument;
 use crate::context;
 use crate::context::{on_behalf_of, recording};
+use crate::inspect::{check_nonfinite, tracing};
 use crate::num::Float;
 use crate::op::pull_recorded;
 use crate::{Array, Op, Tensor};
@@ -91,6 +92,7 @@ pub(crate) fn pulled<T: Float>(
     let pass = || pull(seeds.iter().map(|(y, g)| (*y, (*g).clone())), xs, floor, pull_recorded);
     // Where cotangents are added up, no op is at work: that belongs to the result.
     let found = seeds.first().map_or_else(pass, |(y, _)| on_behalf_of(y.location(), "add", pass));
+    watch(seeds, xs, found.iter().map(|g| g.as_ref().map(Tensor::data)));
     found.into_iter().zip(xs).map(|(g, x)| g.unwrap_or_else(|| zeros(x))).collect()
 }
 
@@ -100,13 +102,26 @@ pub(crate) fn pulled_bare<T: Float>(
     xs: &[&Tensor<T>],
     floor: u64,
 ) -> Vec<Tensor<T>> {
-    let seeds = seeds.iter().map(|(y, g)| (*y, g.data().clone()));
-    let found = pull(seeds, xs, floor, |op, x, y, g, sums| op.pull(x, y, g, sums));
+    let numbers = seeds.iter().map(|(y, g)| (*y, g.data().clone()));
+    let found = pull(numbers, xs, floor, |op, x, y, g, sums| op.pull(x, y, g, sums));
+    watch(seeds, xs, found.iter().map(Option::as_ref));
     let constant = |(g, x): (Option<Array<T>>, &&Tensor<T>)| match g {
         Some(g) => Tensor::node(g, None, false, x.location()),
         None => zeros(x),
     };
     found.into_iter().zip(xs).map(constant).collect()
+}
+
+/// Panics if this is asked for and something that a pass has found is not finite.
+fn watch<'a, T: Float>(
+    seeds: &[(&Tensor<T>, &Tensor<T>)],
+    xs: &[&Tensor<T>],
+    found: impl Iterator<Item = Option<&'a Array<T>>>,
+) {
+    if tracing() {
+        let found: Vec<_> = xs.iter().zip(found).filter_map(|(x, g)| Some((*x, g?.clone()))).collect();
+        seeds.iter().for_each(|(y, _)| check_nonfinite(y, &found));
+    }
 }
 
 /// What a pass from the seeds brings to each of `xs`.
