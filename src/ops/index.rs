@@ -144,7 +144,7 @@ impl<T: Float> Tensor<T> {
     }
 
     /// `y[…, j, …] = x[…, indices[…, j, …], …]`: on each line along an axis the elements that the same line of the
-    /// indices names. NumPy's function of this name, PyTorch's `gather`.
+    /// indices names. NumPy's function of this name; see also [`gather`](Self::gather).
     ///
     /// ```
     /// # use femtograd::Tensor;
@@ -159,6 +159,15 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn take_along_axis(&self, indices: impl Into<Indices>, axis: isize) -> Tensor<T> {
         linear(TakeAlongAxis { axis: self.axis("take_along_axis", axis), indices: indices.into() }, self)
+    }
+
+    /// [`take_along_axis`](Self::take_along_axis) under PyTorch's name and with its order of arguments.
+    ///
+    /// # Panics
+    /// As it does.
+    #[track_caller]
+    pub fn gather(&self, axis: isize, indices: impl Into<Indices>) -> Tensor<T> {
+        self.take_along_axis(indices, axis)
     }
 
     /// `y = x`, then `y[…, indices[…, j, …], …] += source[…, j, …]` along an axis. An index may occur several times.

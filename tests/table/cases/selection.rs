@@ -100,6 +100,7 @@ fn selections<T: Float>() -> Vec<Case<T>> {
         case("take_along_axis of more", [M], |[x]| x.take_along_axis([[1, 0, 1], [0, 0, 1], [1, 1, 1]], 0)),
         case("take_along_axis in the middle", [B], move |[x]| x.take_along_axis(middle(), 1)),
         case("take_along_axis of a vector", [(&[3], ANY)], |[x]| x.take_along_axis([1, 1, 0, 2], -1)),
+        case("gather", [M], |[x]| x.gather(0, [[1, 0, 1], [0, 0, 1], [1, 1, 1]])),
         case("scatter_add", [M, (&[2, 2], ANY)], |[x, s]| x.scatter_add(1, [[2, 2], [0, 1]], s)),
         case("scatter_add of more", [M, (&[3, 3], ANY)], |[x, s]| {
             x.scatter_add(0, [[1, 0, 1], [0, 0, 1], [1, 1, 1]], s)
