@@ -215,7 +215,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     /// # use femtograd::Tensor;
     /// let x = Tensor::new([1.0, 2.0]);
-    /// assert_eq!(x.repeat(0, 2).to_string(), "[1, 1, 2, 2]");
+    /// assert_eq!(x.repeat(2, 0).to_string(), "[1, 1, 2, 2]");
     /// assert_eq!(x.tile(&[2]).to_string(), "[1, 2, 1, 2]");
     /// ```
     ///
