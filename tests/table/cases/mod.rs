@@ -10,7 +10,8 @@ use femtograd::num::Num;
 use femtograd::ops::elementwise::{Carry, Chain, Eq, Le, Lt};
 use femtograd::random::Rng;
 use femtograd::{
-    Array, Error, Float, Op, Rule, Tensor, concat, gradients, gradients_with, no_grad, stack, tangent, where_,
+    Array, Error, Float, Op, Rule, Tensor, concat, einsum, gradients, gradients_with, no_grad, stack,
+    tangent, where_,
 };
 use std::array::from_fn;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
@@ -463,6 +464,11 @@ pub fn tiny() -> Vec<Case<f64>> {
         case("gather_rows", [M], |[x]| x.gather_rows(&[1, 1, 0])),
         case("take_along_axis", [M], |[x]| x.take_along_axis([[1, 1], [0, 1]], 0)),
         case("logsumexp", [M], |[x]| x.logsumexp(-1)),
+        case("softmax", [M], |[x]| x.softmax(0)),
+        case("windows", [(&[3], ANY)], |[x]| x.windows(0, 2, 1, 1)),
+        case("sort and cumsum", [M], |[x]| x.sort(1, true).0.cumsum(0)),
+        case("einsum", [M, M], |[a, b]| einsum("ij,ik->jk", &[a, b])),
+        case("flip", [M], |[x]| x.flip(1)),
     ]
 }
 
