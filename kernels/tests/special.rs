@@ -1,5 +1,7 @@
 //! Special functions against values of sixty digits.
 
+#![cfg(not(miri))] // arithmetic alone
+
 use femtograd_kernels::special::polygamma;
 
 /// An argument, `ψ⁽ⁿ⁾(x)`, and for negative `x` the size of `ψ⁽ⁿ⁾(1 − x)`.
