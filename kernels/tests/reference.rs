@@ -427,7 +427,7 @@ fn arrays_print_as_numpy_does() {
 fn windows_are_their_definition() {
     let moves = [(1, 1, 1), (1, 3, 1), (2, 1, 1), (3, 2, 1), (2, 1, 3), (3, 5, 2), (5, 7, 2)];
     let shapes = [&[11][..], &[0, 9], &[2, 9], &[9, 2], &[2, 10, 3]];
-    for shape in &shapes[..if cfg!(miri) { 2 } else { shapes.len() }] {
+    for shape in shapes.into_iter().take(if cfg!(miri) { 2 } else { 5 }) {
         let axis = shape.iter().position(|&n| n >= 9).unwrap();
         for x in layouts::<f64>(shape, 5) {
             for (size, step, dilation) in moves {
