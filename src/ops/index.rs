@@ -163,6 +163,12 @@ impl<T: Float> Tensor<T> {
 
     /// [`take_along_axis`](Self::take_along_axis) under PyTorch's name and with its order of arguments.
     ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let x = Tensor::new([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.gather(1, [[1, 1], [0, 1]]).to_string(), "[[2, 2], [3, 4]]");
+    /// ```
+    ///
     /// # Panics
     /// As it does.
     #[track_caller]
