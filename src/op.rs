@@ -98,6 +98,11 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         true
     }
 
+    /// The same in other ops, where this one is a faster way to compute a composition of them.
+    fn composition(&self, _x: &[Tensor<T>]) -> Option<Tensor<T>> {
+        None
+    }
+
     /// The formulas of the op where it has some, written with symbols: see [`Rule`](crate::Rule).
     fn formula(&self, _style: Style) -> Option<Formula> {
         None

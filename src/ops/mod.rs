@@ -6,6 +6,7 @@ mod conv;
 mod dropout;
 mod einsum;
 pub mod elementwise;
+pub(crate) mod fused;
 mod index;
 #[cfg(feature = "linalg")]
 mod linalg;
