@@ -128,6 +128,7 @@ mod op;
 pub mod ops;
 pub mod optim;
 pub mod random;
+mod release;
 mod rule;
 mod tensor;
 pub mod transform;

@@ -72,10 +72,11 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     }
 
     /// The first-order [`vjp`](Self::vjp) with bare numbers, for all arguments at once: adds to `sums[i]`, which has
-    /// the shape of `x[i]`, for every `i` that [wants](Tensor::wants_grad) a gradient.
+    /// the shape of `x[i]`, for every `i` that [wants](Tensor::wants_grad) a gradient. The cotangent is the op's to keep: if
+    /// nobody else has a share in it, its memory may become that of a sum.
     ///
     /// By default it runs `vjp` without recording. Override it where one pass over memory can do the work of several.
-    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
         pull_by_vjp(self, x, y, g, sums);
     }
 
@@ -115,12 +116,12 @@ pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
     op: &O,
     x: &[Tensor<T>],
     y: &Tensor<T>,
-    g: &Tensor<T>,
+    g: Tensor<T>,
     sums: &mut [Option<Tensor<T>>],
 ) {
     on_behalf_of(y.location(), op.name(), || {
         let wanted: SmallVec<[usize; 4]> = (0..x.len()).filter(|&i| x[i].wants_grad()).collect();
-        for (&i, gx) in wanted.iter().zip(op.vjps(x, y, g, &wanted)) {
+        for (&i, gx) in wanted.iter().zip(op.vjps(x, y, &g, &wanted)) {
             let (to, from) = (x[i].shape(), gx.shape());
             if !broadcast(to, from).is_ok_and(|shape| shape[..] == *from) {
                 let why = format!("its vjp gives a cotangent of shape {from:?} for argument {i} of {to:?}");
@@ -181,11 +182,11 @@ pub(crate) fn pull_by_vjp<T: Float, O: Op<T> + ?Sized>(
     op: &O,
     x: &[Tensor<T>],
     y: &Tensor<T>,
-    g: &Array<T>,
+    g: Array<T>,
     sums: &mut [Option<Array<T>>],
 ) {
     let constant = |a: Array<T>| Tensor::node(a, None, false, y.location());
     let mut wrapped: Vec<_> = sums.iter_mut().map(|sum| sum.take().map(constant)).collect();
-    unrecorded(|| pull_recorded(op, x, y, &constant(g.clone()), &mut wrapped));
+    unrecorded(|| pull_recorded(op, x, y, constant(g), &mut wrapped));
     sums.iter_mut().zip(wrapped).for_each(|(sum, w)| *sum = w.map(|w| w.data().clone()));
 }

@@ -1,8 +1,9 @@
 //! Elementwise operations, each written once.
 
 use crate::context::{Products, products};
-use crate::kernels::{self, Array, Buffer, Error, Function, Shape, Sink, broadcast, count, sum_to};
-use crate::num::{Dual, Float, Formula, Num, Scratch, Style, Symbols};
+use crate::frontier::add;
+use crate::kernels::{self, Array, Buffer, Error, Function, Input, Shape, Sink, broadcast, count, sum_to};
+use crate::num::{Dual, Float, Formula, Known, Num, Scratch, Style, Symbols};
 use crate::op::pull_by_vjp;
 use crate::{Op, Operand, Tensor};
 use std::array::from_fn;
@@ -159,12 +160,12 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
         scratch.tensor(dy).broadcast_to(y.shape())
     }
 
-    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, mut g: Array<T>, sums: &mut [Option<Array<T>>]) {
         if products() != Products::Guarded {
             return pull_by_vjp(self, x, y, g, sums);
         }
         let values: [&Array<T>; N] = from_fn(|i| x[i].data());
-        if let (Some(values), Some([y, g])) = (numbers(values), numbers([y.data(), g])) {
+        if let (Some(values), Some([y, g])) = (numbers(values), numbers([y.data(), &g])) {
             let gx = Backward(self.0).at(values, [y, g]);
             for i in (0..N).filter(|&i| x[i].wants_grad()) {
                 let sum = sums[i].as_ref().and_then(Array::as_scalar);
@@ -172,28 +173,43 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
             }
             return;
         }
-        // An argument of the result's shape takes its part straight into its sum; one that was broadcast takes it
-        // through a fresh array, to be summed down.
-        let in_place: [bool; N] = from_fn(|i| x[i].shape() == y.shape() && sums[i].is_some());
-        let mut fresh: [Option<Buffer<T>>; N] =
-            from_fn(|i| (x[i].wants_grad() && !in_place[i]).then(|| Buffer::scratch(count(y.shape()))));
+        // Where the slope is 1 whatever the arguments, an argument gets the cotangent itself.
+        let slopes = self.0.slopes([Known(None); N], Known(None));
+        let mut left: [bool; N] = from_fn(|i| x[i].wants_grad());
+        for i in (0..N).filter(|&i| slopes[i].0 == Some(1.0)) {
+            if std::mem::take(&mut left[i]) {
+                sums[i] = add(sums[i].take(), Some(sum_to(&g, x[i].shape())));
+            }
+        }
+        // The others get their parts in one pass: straight into a sum of the result's shape, or else into fresh memory,
+        // of which the first may be the cotangent's if nobody shares it.
+        let in_place: [bool; N] = from_fn(|i| left[i] && x[i].shape() == y.shape() && sums[i].is_some());
+        let mut parts: [Option<Array<T>>; N] = [const { None }; N];
+        let mut reused = None;
+        for i in (0..N).filter(|&i| left[i] && !in_place[i]) {
+            parts[i] = Some(match reused.is_none() && g.shape() == y.shape() && g.as_own_slice().is_some() {
+                true => {
+                    reused = Some(i);
+                    std::mem::replace(&mut g, Array::scalar(T::ZERO))
+                }
+                false => Array::from_buffer(Buffer::scratch(count(y.shape())), y.shape()),
+            });
+        }
         let mut sinks = [const { Sink::Drop }; N];
-        for (((sink, sum), fresh), in_place) in sinks.iter_mut().zip(&mut *sums).zip(&mut fresh).zip(in_place)
-        {
-            *sink = match (fresh, sum) {
-                (Some(fresh), _) => Sink::Write(fresh),
-                (None, Some(sum)) if in_place => Sink::Add(sum.as_mut_slice()),
+        for (i, ((sink, sum), part)) in sinks.iter_mut().zip(&mut *sums).zip(&mut parts).enumerate() {
+            *sink = match (part, sum) {
+                (Some(part), _) => Sink::Write(part.as_mut_slice()),
+                (None, Some(sum)) if in_place[i] => Sink::Add(sum.as_mut_slice()),
                 _ => Sink::Drop,
             };
         }
-        kernels::map_into(Backward(self.0), values, [y.data(), g], y.shape(), sinks);
-        for ((sum, fresh), x) in sums.iter_mut().zip(fresh).zip(x) {
-            if let Some(fresh) = fresh {
-                let gx = sum_to(&Array::from_buffer(fresh, y.shape()), x.shape());
-                *sum = Some(match sum.take() {
-                    Some(sum) => sum + gx,
-                    None => gx,
-                });
+        if left.contains(&true) {
+            let given = [Input::Array(y.data()), reused.map_or(Input::Array(&g), Input::Sink)];
+            kernels::map_over(Backward(self.0), values.map(Input::Array), given, y.shape(), sinks);
+        }
+        for ((sum, part), x) in sums.iter_mut().zip(parts).zip(x) {
+            if let Some(part) = part {
+                *sum = add(sum.take(), Some(sum_to(&part, x.shape())));
             }
         }
     }

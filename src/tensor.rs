@@ -5,10 +5,10 @@
 //! and applies the chain rule: a node's cotangent (the derivative of the result with respect to it), carried back
 //! through its op, is a contribution to each parent's cotangent.
 
-use crate::frontier::{Frontier, Slot, add};
+use crate::frontier::{Frontier, Slot};
 use crate::inspect::check_nonfinite;
 use crate::notes::Notes;
-use crate::{Array, Float, Mistake, Op, Place, census, recording};
+use crate::{Array, Float, Mistake, Op, Place, census, recording, release};
 use smallvec::SmallVec;
 use std::ops::Add;
 use std::sync::atomic::AtomicU32;
@@ -37,7 +37,7 @@ pub(crate) struct Node<T: Float> {
 
 /// The arguments of an op.
 pub(crate) type Parents<T> = SmallVec<[Tensor<T>; 2]>;
-type How<T> = (Box<dyn Op<T>>, Parents<T>);
+pub(crate) type How<T> = (Box<dyn Op<T>>, Parents<T>);
 
 impl<T: Float> Tensor<T> {
     /// A leaf that wants a gradient: a parameter, or an input to differentiate by.
@@ -70,7 +70,7 @@ impl<T: Float> Tensor<T> {
     #[inline(always)]
     pub(crate) fn node(data: Array<T>, how: Option<How<T>>, wanted: bool, place: Place) -> Tensor<T> {
         let (id, hint) = (census::next_id(), AtomicU32::new(0));
-        census::enter(Tensor(Arc::new(Node { id, data, how, wanted, place, hint, notes: Notes::new() })))
+        census::enter(Tensor(release::make(Node { id, data, how, wanted, place, hint, notes: Notes::new() })))
     }
 
     /// The chain rule, backwards. The frontier holds the nodes whose cotangent is still being summed, at first those
@@ -80,29 +80,27 @@ impl<T: Float> Tensor<T> {
     pub(crate) fn pullback<'a, G: Add<Output = G>>(
         seeds: impl IntoIterator<Item = (&'a Tensor<T>, G)>,
         floor: u64,
-        mut pull: impl FnMut(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, &G, &mut [Option<G>]),
-        mut leave: impl FnMut(&'a Tensor<T>, G, usize),
+        mut pull: impl FnMut(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, G, &mut [Option<G>]),
+        mut leave: impl FnMut(&'a Tensor<T>, &G, usize),
     ) {
-        let (mut frontier, mut sums) = (Frontier::new(), Vec::new());
+        let (mut frontier, mut sums) = (Frontier::new(floor), Vec::with_capacity(2));
         for (y, seed) in seeds {
-            let slot = frontier.enter(y);
-            slot.sum = add(slot.sum.take(), Some(seed));
+            frontier.enter(y).add(Some(seed));
         }
         while let Some(Slot { node: y, sum, edges }) = frontier.pop() {
             let g = sum.expect("an op adds to the cotangent of every parent that wants one");
-            if let Some((op, parents)) = y.0.how.as_ref().filter(|_| y.0.id >= floor) {
-                sums.clear();
-                for x in parents {
-                    sums.push(if x.0.wanted { frontier.enter(x).sum.take() } else { None });
-                }
-                pull(&**op, parents, y, &g, &mut sums);
-                for (x, sum) in parents.iter().zip(&mut sums).filter(|(x, _)| x.0.wanted) {
-                    let slot = frontier.enter(x);
-                    slot.sum = add(slot.sum.take(), sum.take()); // for x * x: one parent, two sums
-                    slot.edges += 1;
-                }
+            leave(y, &g, edges);
+            let Some((op, parents)) = y.0.how.as_ref().filter(|_| y.0.id >= floor) else { continue };
+            sums.clear();
+            for x in parents {
+                sums.push(if x.0.wanted { frontier.enter(x).sum.take() } else { None });
             }
-            leave(y, g, edges);
+            pull(&**op, parents, y, g, &mut sums);
+            for (x, sum) in parents.iter().zip(&mut sums).filter(|(x, _)| x.0.wanted) {
+                let slot = frontier.enter(x);
+                slot.add(sum.take()); // for x * x: one parent, two sums
+                slot.edges += 1;
+            }
         }
     }
 
@@ -123,7 +121,7 @@ impl<T: Float> Tensor<T> {
     /// If the cotangent has another shape, or if no gradient is wanted of anything this was computed from.
     #[track_caller]
     pub fn backward_with(&self, cotangent: impl Into<Array<T>>) {
-        let mut found = Vec::new();
+        let mut found = SmallVec::<[_; 4]>::new();
         Tensor::pullback(
             [(self, self.seed(cotangent.into()))],
             0,
@@ -131,7 +129,7 @@ impl<T: Float> Tensor<T> {
             |x, g, edges| {
                 let held = Arc::count(&x.0) > edges; // by more handles than the graph's own
                 if held || x.0.how.is_none() || x.0.data.as_scalar().is_some() {
-                    found.push((x, g));
+                    found.push((x, g.clone()));
                 }
             },
         );
@@ -146,19 +144,11 @@ impl<T: Float> Tensor<T> {
 }
 
 impl<T: Float> Drop for Node<T> {
-    /// A loop, since a graph can be deeper than the stack: the parents that only this node kept alive hand over
-    /// theirs before they go.
+    /// Not by recursion, since a graph can be deeper than the stack: see [`release`].
     fn drop(&mut self) {
-        census::leave(self.id);
-        let Some((_, parents)) = self.how.take() else { return };
-        if parents.iter().all(|x| Arc::count(&x.0) > parents.len()) {
-            return; // somebody else holds them all
-        }
-        let mut orphans = Vec::from_iter(parents);
-        while let Some(x) = orphans.pop() {
-            if let Some((_, parents)) = Arc::try_unwrap(x.0).ok().and_then(|mut node| node.how.take()) {
-                orphans.extend(parents);
-            }
+        if self.id != release::SPARE {
+            census::leave(self.id);
+            release::let_go(&mut self.how);
         }
     }
 }

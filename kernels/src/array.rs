@@ -307,21 +307,20 @@ impl<T: Float> Array<T> {
 
     /// The elements for writing, in row-major order. Copies first if the numbers are shared or lie otherwise.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        let own = match &mut self.0 {
-            Repr::Scalar(_) => true,
-            Repr::View(view) => {
-                let whole = view.contiguous && view.buffer.len() == count(&view.layout.shape);
-                whole && Arc::get_mut(view).is_some_and(|view| Arc::get_mut(&mut view.buffer).is_some())
-            }
-        };
-        if !own {
+        if self.as_own_slice().is_none() {
             *self = self.copied();
         }
+        self.as_own_slice().expect("owned: looked or copied above")
+    }
+
+    /// The elements for writing, in row-major order, if they lie so and nobody shares the numbers.
+    pub fn as_own_slice(&mut self) -> Option<&mut [T]> {
         match &mut self.0 {
-            Repr::Scalar(value) => std::slice::from_mut(value),
+            Repr::Scalar(value) => Some(std::slice::from_mut(value)),
             Repr::View(view) => {
-                let view = Arc::get_mut(view).expect("owned: checked or copied above");
-                Arc::get_mut(&mut view.buffer).expect("owned: checked or copied above")
+                let view = Arc::get_mut(view)?;
+                let whole = view.contiguous && view.buffer.len() == count(&view.layout.shape);
+                Some(&mut **Arc::get_mut(&mut view.buffer).filter(|_| whole)?)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The numbers arrays are made of: `f32` and `f64`.
 
-use crate::map::{self, BlockFn};
-use crate::{Array, Sink, math};
+use crate::map::{self, BlockFn, Operand};
+use crate::{Sink, math};
 #[cfg(not(miri))]
 use gemmkit::{MatMut, MatRef, Parallelism};
 use smallvec::SmallVec;
@@ -83,7 +83,7 @@ pub trait Float:
     fn gemm(a: MatRef<Self>, b: MatRef<Self>, out: MatMut<Self>, parallelism: Parallelism);
     /// The loop of [`map_into`](crate::map_into), compiled in this crate.
     #[doc(hidden)]
-    fn each_block(f: &BlockFn<'_, Self>, x: &[Array<Self>], len: usize, out: SmallVec<[Sink<'_, Self>; 3]>);
+    fn each_block(f: &BlockFn<'_, Self>, x: &[Operand<Self>], len: usize, out: SmallVec<[Sink<'_, Self>; 3]>);
     /// `xʸ`
     fn powf(self, y: Self) -> Self;
     /// `xⁿ` by repeated multiplication: exactly `x·x·…·x` for `|n| ≤ 64`, by squaring beyond; `1 / x⁻ⁿ` for negative `n`.
@@ -140,7 +140,7 @@ macro_rules! float {
             fn gemm(a: MatRef<Self>, b: MatRef<Self>, out: MatMut<Self>, parallelism: Parallelism) {
                 gemmkit::gemm(1.0, a, b, 0.0, out, parallelism);
             }
-            fn each_block(f: &BlockFn<'_, $T>, x: &[Array<$T>], len: usize, out: SmallVec<[Sink<'_, $T>; 3]>) {
+            fn each_block(f: &BlockFn<'_, $T>, x: &[Operand<$T>], len: usize, out: SmallVec<[Sink<'_, $T>; 3]>) {
                 map::each_block(f, x, len, out);
             }
             float!(@math $T $math exp exp_m1 ln ln_1p sin cos tanh sigmoid erf);

@@ -47,7 +47,7 @@ pub use index::{
 pub use indices::{Indices, Origin};
 #[cfg(feature = "linalg")]
 pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};
-pub use map::{Function, Sink, map, map_into};
+pub use map::{Function, Input, Sink, map, map_into, map_over};
 pub use matmul::matmul;
 pub use order::{argmax, argmin, argsort};
 pub use reduce::{all_finite, max, sum, sum_to};

@@ -30,6 +30,21 @@ pub trait Function<T, const N: usize, const K: usize, const M: usize>: Copy + Se
     fn at(&self, x: [T; N], more: [T; K]) -> [T; M];
 }
 
+/// Where an argument comes from.
+#[derive(Clone, Copy)]
+pub enum Input<'a, T> {
+    /// An array, broadcast to the loop's shape.
+    Array(&'a Array<T>),
+    /// What lies in this sink before the loop writes over it: memory is used again at once.
+    Sink(usize),
+}
+
+impl<'a, T> From<&'a Array<T>> for Input<'a, T> {
+    fn from(array: &'a Array<T>) -> Input<'a, T> {
+        Input::Array(array)
+    }
+}
+
 /// Where a result goes: as many elements as the loop has, in row-major order.
 pub enum Sink<'a, T> {
     /// Over what was there.
@@ -42,9 +57,14 @@ pub enum Sink<'a, T> {
 
 impl<'a, T> Sink<'a, T> {
     fn len(&self) -> usize {
+        self.slice().len()
+    }
+    /// What lies there.
+    #[inline(always)]
+    fn slice(&self) -> &[T] {
         match self {
-            Sink::Write(s) | Sink::Add(s) => s.len(),
-            Sink::Drop => 0,
+            Sink::Write(s) | Sink::Add(s) => s,
+            Sink::Drop => &[],
         }
     }
     fn split(self, n: usize) -> (Sink<'a, T>, Sink<'a, T>) {
@@ -95,8 +115,45 @@ pub fn map_into<T: Float, const N: usize, const K: usize, const M: usize>(
     shape: &[usize],
     out: [Sink<'_, T>; M],
 ) {
-    let widen = |x: &Array<T>| x.broadcast_to(shape).expect("arguments that broadcast to the result");
-    let x: SmallVec<[Array<T>; 6]> = x.into_iter().chain(more).map(widen).collect();
+    map_over(f, x.map(Input::Array), more.map(Input::Array), shape, out);
+}
+
+/// [`map_into`], where an argument may lie in the memory that a result goes to.
+///
+/// ```
+/// use femtograd_kernels::{Array, Function, Input, Sink, map_over};
+///
+/// /// Half the way from `x` to `target`.
+/// #[derive(Clone, Copy)]
+/// struct Approach;
+/// impl Function<f64, 2, 0, 1> for Approach {
+///     #[inline(always)]
+///     fn at(&self, [x, target]: [f64; 2], _: [f64; 0]) -> [f64; 1] {
+///         [x + (target - x) * 0.5]
+///     }
+/// }
+///
+/// let (mut x, target) = ([0.0, 4.0], Array::scalar(8.0));
+/// map_over(Approach, [Input::Sink(0), Input::Array(&target)], [], &[2], [Sink::Write(&mut x)]);
+/// assert_eq!(x, [4.0, 6.0]);
+/// ```
+///
+/// # Panics
+/// As [`map_into`].
+pub fn map_over<T: Float, const N: usize, const K: usize, const M: usize>(
+    f: impl Function<T, N, K, M>,
+    x: [Input<'_, T>; N],
+    more: [Input<'_, T>; K],
+    shape: &[usize],
+    out: [Sink<'_, T>; M],
+) {
+    let widen = |x: Input<T>| match x {
+        Input::Array(x) => {
+            Operand::Array(x.broadcast_to(shape).expect("arguments that broadcast to the result"))
+        }
+        Input::Sink(m) => Operand::Sink(m),
+    };
+    let x: SmallVec<[Operand<T>; 6]> = x.into_iter().chain(more).map(widen).collect();
     T::each_block(
         &|x, out| {
             let (x, more) = x.split_first_chunk().expect("N inputs and K more");
@@ -109,20 +166,48 @@ pub fn map_into<T: Float, const N: usize, const K: usize, const M: usize>(
     );
 }
 
-/// A function of whole blocks of each input: as many as its sinks hold. An input of one block repeats it.
-pub type BlockFn<'a, T> = dyn Fn(&[&[T]], &mut [Sink<'_, T>]) + Sync + 'a;
-
-/// The block of an input that begins at `at`; the only one, if there is only one.
-#[inline(always)]
-fn block<T>(x: &[T], at: usize) -> &[T; BLOCK] {
-    x[if x.len() == BLOCK { 0 } else { at }..].first_chunk().expect("whole blocks")
+/// An [`Input`] that has the loop's shape.
+pub enum Operand<T> {
+    /// An array.
+    Array(Array<T>),
+    /// What lies in a sink.
+    Sink(usize),
 }
+
+/// Whole blocks of an input.
+#[derive(Clone, Copy)]
+pub enum Run<'a, T> {
+    /// One after the other.
+    Blocks(&'a [T]),
+    /// The same one again and again.
+    Block(&'a [T; BLOCK]),
+    /// Those that lie in a sink.
+    Sink(usize),
+}
+
+impl<'a, T> Run<'a, T> {
+    /// The block that begins at `at`; `old` has those of the sinks.
+    #[inline(always)]
+    fn block<'b>(self, at: usize, old: &'b [[T; BLOCK]]) -> &'b [T; BLOCK]
+    where
+        'a: 'b,
+    {
+        match self {
+            Run::Blocks(x) => x[at..].first_chunk().expect("whole blocks"),
+            Run::Block(x) => x,
+            Run::Sink(m) => &old[m],
+        }
+    }
+}
+
+/// A function of whole blocks of each input: as many as its sinks hold.
+pub type BlockFn<'a, T> = dyn Fn(&[Run<'_, T>], &mut [Sink<'_, T>]) + Sync + 'a;
 
 /// Several blocks of a loop.
 struct Blocks<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
     f: F,
-    x: [&'a [T]; N],
-    more: [&'a [T]; K],
+    x: [Run<'a, T>; N],
+    more: [Run<'a, T>; K],
     out: &'a mut [Sink<'b, T>],
 }
 
@@ -135,8 +220,16 @@ where
     #[inline(always)]
     fn run(self) {
         let len = self.out.iter().map(Sink::len).max().unwrap_or(0);
+        let reads_sinks = self.x.iter().chain(&self.more).any(|x| matches!(x, Run::Sink(_)));
+        let mut old = [[T::ZERO; BLOCK]; M];
         for at in (0..len).step_by(BLOCK) {
-            let (x, more) = (self.x.map(|x| block(x, at)), self.more.map(|x| block(x, at)));
+            if reads_sinks {
+                for (old, sink) in old.iter_mut().zip(&mut *self.out) {
+                    let lies = sink.part(at, BLOCK);
+                    old[..lies.len()].copy_from_slice(lies.slice());
+                }
+            }
+            let (x, more) = (self.x.map(|x| x.block(at, &old)), self.more.map(|x| x.block(at, &old)));
             // Into memory of its own first, of which the compiler knows that no input lies there.
             let mut y = [[T::ZERO; BLOCK]; M];
             for i in 0..BLOCK {
@@ -159,7 +252,7 @@ where
 /// Runs `f` over the blocks of `len` elements, in pieces on several threads where there are many.
 pub(crate) fn each_block<'a, T: Float>(
     f: &BlockFn<'_, T>,
-    x: &[Array<T>],
+    x: &[Operand<T>],
     len: usize,
     out: SmallVec<[Sink<'a, T>; 3]>,
 ) {
@@ -180,7 +273,7 @@ pub(crate) fn each_block<'a, T: Float>(
 /// Elements `start .. start + len`.
 fn piece<T: Float>(
     f: &BlockFn<'_, T>,
-    x: &[Array<T>],
+    x: &[Operand<T>],
     start: usize,
     len: usize,
     mut out: SmallVec<[Sink<'_, T>; 3]>,
@@ -195,7 +288,7 @@ fn piece<T: Float>(
     let step = if sources.iter().any(|s| matches!(s, Source::Gather(_))) { BLOCK } else { whole.max(1) };
     for at in (0..whole).step_by(step) {
         let inputs = sources.iter_mut().zip(&mut staged).map(|(source, staged)| source.run(at, step, staged));
-        let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
+        let inputs: SmallVec<[Run<T>; 6]> = inputs.collect();
         f(
             &inputs,
             &mut out.iter_mut().map(|sink| sink.part(at, step)).collect::<SmallVec<[Sink<'_, T>; 3]>>(),
@@ -205,8 +298,11 @@ fn piece<T: Float>(
     let n = len - whole;
     if n > 0 {
         let inputs = sources.iter_mut().zip(&mut staged).map(|(source, staged)| source.end(whole, n, staged));
-        let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
-        let mut results: SmallVec<[[T; BLOCK]; 3]> = out.iter().map(|_| [T::ZERO; BLOCK]).collect();
+        let inputs: SmallVec<[Run<T>; 6]> = inputs.collect();
+        let mut results: SmallVec<[[T; BLOCK]; 3]> = out.iter().map(|_| [T::ONE; BLOCK]).collect();
+        for (result, sink) in results.iter_mut().zip(&mut out) {
+            result.iter_mut().zip(sink.part(whole, n).slice()).for_each(|(result, &old)| *result = old);
+        }
         f(&inputs, &mut results.iter_mut().map(|r| Sink::Write(r)).collect::<SmallVec<[Sink<'_, T>; 3]>>());
         for (sink, result) in out.iter_mut().zip(&results) {
             match sink.part(whole, n) {
@@ -226,10 +322,16 @@ enum Source<'a, T> {
     Same(T),
     /// They are gathered.
     Gather(Walker<'a, T>),
+    /// They lie in a sink.
+    Sink(usize),
 }
 
 impl<'a, T: Float> Source<'a, T> {
-    fn new(x: &'a Array<T>, start: usize, len: usize) -> Source<'a, T> {
+    fn new(x: &'a Operand<T>, start: usize, len: usize) -> Source<'a, T> {
+        let x = match x {
+            Operand::Array(x) => x,
+            Operand::Sink(m) => return Source::Sink(*m),
+        };
         if let (Some(slice), false) = (x.as_slice(), x.shape().is_empty()) {
             return Source::Slice(&slice[start..start + len]);
         }
@@ -246,22 +348,24 @@ impl<'a, T: Float> Source<'a, T> {
     }
 
     /// The `n` elements from `at` on, whole blocks; gathered ones one block at a time.
-    fn run<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> &'b [T] {
+    fn run<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> Run<'b, T> {
         match self {
-            Source::Slice(slice) => return &slice[at..at + n],
+            Source::Slice(slice) => return Run::Blocks(&slice[at..at + n]),
             Source::Same(_) => {}
             Source::Gather(walker) => walker.fill(staged),
+            Source::Sink(m) => return Run::Sink(*m),
         }
-        staged
+        Run::Block(staged)
     }
 
     /// The last `n` elements, from `at` on, at the beginning of a block.
-    fn end<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> &'b [T] {
+    fn end<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> Run<'b, T> {
         match self {
             Source::Slice(slice) => staged[..n].copy_from_slice(&slice[at..]),
             Source::Same(_) => {}
             Source::Gather(walker) => walker.fill(&mut staged[..n]),
+            Source::Sink(m) => return Run::Sink(*m),
         }
-        staged
+        Run::Block(staged)
     }
 }

@@ -405,7 +405,7 @@ impl<'a, T: Float> Graph<'a, T> {
             |op, x, y, g, sums| op.pull(x, y, g, sums),
             |x, g, _| {
                 if x.op().is_none() {
-                    own.push((x, g));
+                    own.push((x, g.clone()));
                 }
             },
         );

@@ -112,7 +112,7 @@ impl Flow {
             0,
             |op, x, y, g, sums| op.pull(x, y, g, sums),
             |x, g, _| {
-                flow.norms.insert(x.id(), norm(&g));
+                flow.norms.insert(x.id(), norm(g));
                 if let Some(op) = x.op() {
                     flow.ops.insert(x.id(), (op.name(), x.location()));
                 }

@@ -100,7 +100,7 @@ fn check<T: Float>(op: &dyn Op<T>, x: &[Tensor<T>], y: &Tensor<T>) -> Result<Vec
         ("a sum that shares its memory", &filled, filled.clone()),
     ];
     for (what, before, mut sums) in starts {
-        op.pull(x, y, &g, &mut sums);
+        op.pull(x, y, g.clone(), &mut sums);
         for (i, sum) in sums.iter().enumerate() {
             let want = gx[i].clone().map(|gx| match &before[i] {
                 Some(before) => step(before, &gx, 1.0),

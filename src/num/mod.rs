@@ -5,20 +5,25 @@
 //! | `f32`, `f64` | values and slopes; inside a kernel's loop the compiler runs sixteen or eight of them at once |
 //! | [`Dual`] | values and slopes from the value alone: forward mode |
 //! | [`Recorded`] | tensors, so that a derivative is recorded and can be differentiated again |
+//! | numbers of which nothing is known | which slopes are the same everywhere |
 //! | [`Symbol`] | formulas, as text and LaTeX |
 
 mod dual;
+mod known;
 mod recorded;
 mod symbol;
 
 pub use dual::Dual;
+pub(crate) use known::Known;
 pub use recorded::{Recorded, Scratch};
 pub use symbol::{Formula, Style, Symbol, Symbols};
 
 use crate::Rule;
 use crate::kernels;
 use crate::ops::elementwise as rules;
+use crate::release::Spares;
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::thread::LocalKey;
 
 /// A number a [`Rule`] can be run on: arithmetic, elementary functions, comparison and selection.
 ///
@@ -187,12 +192,22 @@ pub trait Primitive<const N: usize>: Rule<N> {
 }
 
 /// The numbers a tensor is made of: `f32` and `f64`.
-pub trait Float: kernels::Float + Num<Mask = bool> {}
-impl Float for f32 {}
-impl Float for f64 {}
+pub trait Float: kernels::Float + Num<Mask = bool> {
+    /// Where a thread keeps dropped nodes.
+    #[doc(hidden)]
+    fn spares() -> &'static LocalKey<Spares<Self>>;
+}
 
 macro_rules! float {
     ($T:ident) => {
+        impl Float for $T {
+            fn spares() -> &'static LocalKey<Spares<$T>> {
+                thread_local! {
+                    static SPARES: Spares<$T> = const { Spares::new() };
+                }
+                &SPARES
+            }
+        }
         impl Num for $T {
             type Mask = bool;
             #[inline(always)]

@@ -76,9 +76,9 @@ impl<T: Float, F: Fused<T>> Op<T> for FusedOp<F> {
         let along = dx.iter().flatten().cloned().collect();
         jvp(|by: &Vec<Tensor<T>>| self.with(x, &moving, by), &by, &along).1
     }
-    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
         match products() {
-            Products::Guarded => self.0.pull(x, y.data(), g, sums),
+            Products::Guarded => self.0.pull(x, y.data(), &g, sums),
             _ => pull_by_vjp(self, x, y, g, sums),
         }
     }

@@ -30,7 +30,7 @@ pub(crate) trait Linear<T: Float>: Clone + Send + Sync + 'static {
         g: &Array<T>,
         sums: &mut [Option<Array<T>>],
     ) {
-        pull_by_vjp(op, x, y, g, sums);
+        pull_by_vjp(op, x, y, g.clone(), sums);
     }
 }
 
@@ -62,8 +62,8 @@ impl<T: Float, L: Linear<T>> Op<T> for LinearOp<L> {
     fn indices(&self) -> Option<&Indices> {
         self.0.indices()
     }
-    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
-        L::pull(self, x, y, g, sums);
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
+        L::pull(self, x, y, &g, sums);
     }
 }
 

@@ -133,7 +133,7 @@ impl<T: Float> Op<T> for Concat {
         let zero = |x: &Tensor<T>| Tensor::constant(Array::full(x.shape(), T::ZERO));
         Tensor::apply(self.clone(), x.iter().zip(dx).map(|(x, dx)| dx.clone().unwrap_or_else(|| zero(x))))
     }
-    fn pull(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+    fn pull(&self, x: &[Tensor<T>], _: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
         let mut start = 0;
         for (x, sum) in x.iter().zip(sums) {
             let len = x.shape()[self.0];

@@ -139,17 +139,17 @@ impl<T: Float, F: Fn(&[Tensor<T>]) -> Tensor<T> + Send + Sync + 'static> Op<T> f
     }
     /// The pass that would have come this way, over what is recorded again: it goes on with the sums that are there, so
     /// that everything is added up in the same order, and ends where `f` began.
-    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
         let (again, start) = self.again(x, y);
         let so_far = x.iter().zip(&mut *sums).filter_map(|(x, sum)| Some((x, sum.take()?)));
         let mut found = vec![];
         Tensor::pullback(
-            so_far.chain([(&again, g.clone())]),
+            so_far.chain([(&again, g)]),
             start,
             |op, x, y, g, sums| op.pull(x, y, g, sums),
             |x, g, _| {
                 if x.id() < start {
-                    found.push((x.id(), g));
+                    found.push((x.id(), g.clone()));
                 }
             },
         );

@@ -129,12 +129,12 @@ fn pull<'a, T: Float, G: Add<Output = G> + Clone>(
     seeds: impl Iterator<Item = (&'a Tensor<T>, G)>,
     xs: &[&'a Tensor<T>],
     floor: u64,
-    step: impl FnMut(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, &G, &mut [Option<G>]),
+    step: impl FnMut(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, G, &mut [Option<G>]),
 ) -> Vec<Option<G>> {
     let mut found: HashMap<u64, Option<G>> = xs.iter().map(|x| (x.id(), None)).collect();
     Tensor::pullback(seeds.filter(|(y, _)| y.wants_grad()), floor, step, |t, g, _| {
         if let Some(found) = found.get_mut(&t.id()) {
-            *found = Some(g);
+            *found = Some(g.clone());
         }
     });
     xs.iter().map(|x| found[&x.id()].clone()).collect()

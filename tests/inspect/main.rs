@@ -35,8 +35,8 @@ impl<T: Float> Op<T> for Square {
     fn jvp(&self, x: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         dx[0].as_ref().unwrap() * &x[0] * T::of(2.0 * self.jvp)
     }
-    fn pull(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
-        let own = g.clone() * x[0].data().clone() * Array::scalar(T::of(2.0 * self.pull));
+    fn pull(&self, x: &[Tensor<T>], _: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
+        let own = g * x[0].data().clone() * Array::scalar(T::of(2.0 * self.pull));
         sums[0] = Some(match sums[0].take() {
             Some(sum) => sum + own,
             None => own,

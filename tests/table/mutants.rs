@@ -63,7 +63,7 @@ impl<T: Float> Op<T> for Mutant<T> {
         let scaled = |(i, dx): (usize, &Option<Tensor<T>>)| Some(dx.as_ref()? * self.factor(i, Fault::Jvp));
         self.op().jvp(x, y, &dx.iter().enumerate().map(scaled).collect::<Vec<_>>())
     }
-    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
         let mut gx = vec![None; x.len()];
         self.op().pull(x, y, g, &mut gx);
         for (i, (sum, gx)) in sums.iter_mut().zip(gx).enumerate() {

@@ -331,6 +331,21 @@ impl Rule<1> for Powi {
     }
 }
 
+/// [`Powi`] of a number that is known when its loops are compiled, which makes vector code of them.
+#[derive(Clone, Copy)]
+struct Whole<const N: i32>;
+impl<const N: i32> Rule<1> for Whole<N> {
+    const NAME: &'static str = "powi";
+    #[inline(always)]
+    fn value<V: Num>(&self, x: [V; 1]) -> V {
+        Powi(N).value(x)
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, x: [V; 1], y: V) -> [V; 1] {
+        Powi(N).slopes(x, y)
+    }
+}
+
 /// `y = max(a, b)`; where they are equal the slope is 0 in `a` and 1 in `b`; NaN if either is.
 #[derive(Clone, Copy)]
 pub struct Maximum;
@@ -495,7 +510,11 @@ impl<T: Float> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn powi(&self, n: i32) -> Tensor<T> {
-        Powi(n).on([self])
+        match n {
+            2 => Whole::<2>.on([self]),
+            3 => Whole::<3>.on([self]),
+            _ => Powi(n).on([self]),
+        }
     }
     /// `xᵖ` for a number `p`. A whole one is computed as [`powi`](Self::powi), so that negative `x` are fine.
     #[track_caller]
