@@ -2,7 +2,8 @@
 
 use crate::Bench;
 use crate::chain::chain;
-use crate::training::Training;
+use crate::mlp::Classifier;
+use crate::training::{Model, Training};
 use femtograd::inspect::{diagnose, keep_register, report, trace_nonfinite, verify};
 use std::hint::black_box;
 use std::io;
@@ -11,7 +12,8 @@ use std::io;
 /// gradient. `register`: the `chain`, without and with a register of living tensors. `inspect`: what there is to
 /// call by hand, on the graph of a step of `digits`, beside one `backward` through it.
 pub fn run(bench: &mut Bench) -> io::Result<()> {
-    let (mut off, mut on) = (Training::new(&[784, 128, 64, 10], 64), Training::new(&[784, 128, 64, 10], 64));
+    let training = || Training::new(Classifier::new(&[784, 128, 64, 10], 64));
+    let (mut off, mut on) = (training(), training());
     let mut checked = || {
         trace_nonfinite(true);
         on.step();
@@ -26,7 +28,7 @@ pub fn run(bench: &mut Bench) -> io::Result<()> {
     };
     bench.time("register", 3000, &mut [("off", &mut || chain(1000).backward()), ("on", &mut registered)])?;
 
-    let digits = Training::digits();
+    let digits = Classifier::digits();
     let loss = digits.loss();
     let parameters = || digits.net.parameters().into_iter().map(|(_, p)| p);
     let mut backward = || {

@@ -13,7 +13,9 @@
 //! | `nonfinite`, `register`, `inspect` | looking for mistakes, beside the same work without |
 //! | `checkpoint` | memory for time |
 //! | `mul`, `tanh` | an elementwise op of the library's beside the same one written by a user |
-//! | `neuron`, `elem` | a user's formula with derived slopes |
+//! | `neuron` | a user's formula with derived slopes |
+//! | `mlp_s`, `mlp_l`, `cnn`, `gpt` | a training step of a network |
+//! | `elem` | one formula on 2²⁰ numbers, value and gradient |
 //!
 //! Each line is a JSON object. `us` is the best of many repeats of the whole workload, in microseconds: a machine's other
 //! work only ever adds to it. `ns_each` is the same for one of its nodes, elements or steps, in nanoseconds. The versions
@@ -21,7 +23,11 @@
 
 mod chain;
 mod checkpoint;
+mod cnn;
+mod elem;
+mod gpt;
 mod looking;
+mod mlp;
 mod rules;
 mod training;
 
@@ -47,6 +53,12 @@ struct Bench {
 }
 
 impl Bench {
+    /// Whether this workload is to be timed.
+    fn wants(&mut self, work: &str) -> bool {
+        self.met.insert(work.to_string());
+        self.only.is_empty() || self.only.iter().any(|only| stands_for(only, work))
+    }
+
     /// Times several versions of a workload of so many `elements` in turn, and prints a line for each.
     fn time(
         &mut self,
@@ -54,8 +66,7 @@ impl Bench {
         elements: usize,
         versions: &mut [(&str, &mut dyn FnMut())],
     ) -> io::Result<()> {
-        self.met.insert(work.to_string());
-        if !self.only.is_empty() && !self.only.iter().any(|only| stands_for(only, work)) {
+        if !self.wants(work) {
             return Ok(());
         }
         let mut best = vec![f64::INFINITY; versions.len()];
@@ -123,6 +134,7 @@ fn run() -> io::Result<()> {
         looking::run(&mut bench)?;
         checkpoint::run(&mut bench)?;
         rules::run(&mut bench)?;
+        elem::run(&mut bench)?;
     }
     let unknown = |only: &&String| !bench.met.iter().any(|work| stands_for(only, work));
     bench.only.iter().find(unknown).map_or(Ok(()), |name| {

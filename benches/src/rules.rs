@@ -1,4 +1,4 @@
-//! Elementwise ops: the library's own, a user's written out the same way, and whole formulas of which the user gives
+//! Elementwise ops: the library's own, a user's written out the same way, and a whole formula of which the user gives
 //! the value alone.
 
 use crate::Bench;
@@ -45,18 +45,6 @@ impl Rule<3> for Neuron {
     #[inline(always)]
     fn value<V: Num>(&self, [x, w, b]: [V; 3]) -> V {
         (x * w + b).tanh()
-    }
-}
-
-/// `(tanh(x·w + b) − x)² · σ(w)`, its slopes left out.
-#[derive(Clone, Copy)]
-struct Elem;
-impl Rule<3> for Elem {
-    const NAME: &'static str = "elem";
-    #[inline(always)]
-    fn value<V: Num>(&self, [x, w, b]: [V; 3]) -> V {
-        let d = (x * w + b).tanh() - x;
-        d * d * w.sigmoid()
     }
 }
 
@@ -126,8 +114,7 @@ fn every_rule<T: Float>(bench: &mut Bench, n: usize) -> io::Result<()> {
     use femtograd::ops::elementwise as own;
     compare::<T, 2>(bench, "mul", n, own::Mul, Mul)?;
     compare::<T, 1>(bench, "tanh", n, own::Tanh, Tanh)?;
-    derive::<T, 3>(bench, "neuron", n, Neuron)?;
-    derive::<T, 3>(bench, "elem", n, Elem)
+    derive::<T, 3>(bench, "neuron", n, Neuron)
 }
 
 /// Every rule at two sizes, of which one fits the second-level cache.
