@@ -1,10 +1,9 @@
 //! One formula on many numbers.
 
-use crate::Bench;
+use crate::workload::Workload;
 use femtograd::num::Num;
 use femtograd::random::Rng;
 use femtograd::{Rule, Tensor};
-use std::io;
 
 /// `(tanh(x·w + b) − x)² · σ(w)`, as a rule whose slopes are derived.
 #[derive(Clone, Copy)]
@@ -18,22 +17,35 @@ impl Rule<3> for Elem {
     }
 }
 
+/// The formula, written as separate operations.
+pub fn eager([x, w, b]: [&Tensor; 3]) -> Tensor {
+    ((x * w + b).tanh() - x).powi(2) * w.sigmoid()
+}
+
+/// The formula, written as one rule.
+pub fn rule(arguments: [&Tensor; 3]) -> Tensor {
+    Elem.on(arguments)
+}
+
+/// Arguments of the formula: of the first no gradient is wanted.
+pub fn arguments(n: usize) -> [Tensor; 3] {
+    let mut rng = Rng::new(0);
+    let mut numbers = || rng.uniform_array(&[n]);
+    [Tensor::constant(numbers()), Tensor::new(numbers()), Tensor::new(numbers())]
+}
+
+/// The mean of the formula and its gradients.
+pub fn gradient(formula: fn([&Tensor; 3]) -> Tensor, n: usize) -> impl FnMut() {
+    let arguments = arguments(n);
+    move || {
+        arguments.iter().for_each(Tensor::zero_grad);
+        formula(arguments.each_ref()).mean().backward();
+    }
+}
+
 /// `elem`: the mean of the formula over 2²⁰ numbers and its gradients in `w` and `b`, written as separate operations or
 /// as one rule.
-pub fn run(bench: &mut Bench) -> io::Result<()> {
-    if !bench.wants("elem") {
-        return Ok(());
-    }
-    let mut rng = Rng::new(0);
-    let mut numbers = || rng.uniform_array(&[1 << 20]);
-    let x = Tensor::constant(numbers());
-    let (w, b): (Tensor, Tensor) = (Tensor::new(numbers()), Tensor::new(numbers()));
-    let gradient = |y: Tensor| {
-        w.zero_grad();
-        b.zero_grad();
-        y.mean().backward();
-    };
-    let mut eager = || gradient(((&x * &w + &b).tanh() - &x).powi(2) * w.sigmoid());
-    let mut rule = || gradient(Elem.on([&x, &w, &b]));
-    bench.time("elem", 1 << 20, &mut [("eager", &mut eager), ("rule", &mut rule)])
+pub fn workloads() -> Vec<Workload> {
+    let version = |name, formula| Workload::new(name, 1 << 20, move || gradient(formula, 1 << 20));
+    vec![version("elem.eager", eager), version("elem.rule", rule)]
 }

@@ -1,12 +1,11 @@
 //! Steps of training: forward on a graph of its own, backward, Adam.
 
-use crate::Bench;
 use crate::cnn::Cnn;
 use crate::gpt::Gpt;
 use crate::mlp::Classifier;
+use crate::workload::Workload;
 use femtograd::Tensor;
 use femtograd::optim::Adam;
-use std::io;
 
 /// A network with a batch of examples to learn, the same each time.
 pub trait Model {
@@ -18,13 +17,13 @@ pub trait Model {
 
 /// A model and its optimiser.
 pub struct Training<M> {
-    pub model: M,
+    model: M,
     adam: Adam,
 }
 
 impl<M: Model> Training<M> {
     pub fn new(model: M) -> Training<M> {
-        // Slow enough to stay at the beginning: what is learned by heart leaves subnormal numbers, which are slow.
+        // So slow that the network stays as it is: what is learned by heart leaves subnormal numbers, which are slow.
         Training { model, adam: Adam::new(1e-7) }
     }
 
@@ -35,20 +34,21 @@ impl<M: Model> Training<M> {
     }
 }
 
-/// `digits`: one step of `femtograd train digits`, on images of noise. `mlp_s`, `mlp_l`, `cnn`, `gpt`: the networks that other
+/// `digits`: one step of `femtograd train digits`, on images of noise. `mlp_s`, `mlp_l`, `cnn`, `gpt`: networks that other
 /// libraries are timed with too.
-pub fn run(bench: &mut Bench) -> io::Result<()> {
-    step(bench, "digits", Classifier::digits)?;
-    step(bench, "mlp_s", || Classifier::new(&[784, 128, 10], 64))?;
-    step(bench, "mlp_l", || Classifier::new(&[1024, 4096, 4096, 10], 128))?;
-    step(bench, "cnn", Cnn::new)?;
-    step(bench, "gpt", Gpt::new)
+pub fn workloads() -> Vec<Workload> {
+    vec![
+        step("digits", Classifier::digits),
+        step("mlp_s", Classifier::small),
+        step("mlp_l", Classifier::large),
+        step("cnn", Cnn::new),
+        step("gpt", Gpt::new),
+    ]
 }
 
-fn step<M: Model>(bench: &mut Bench, work: &str, model: impl Fn() -> M) -> io::Result<()> {
-    if !bench.wants(work) {
-        return Ok(());
-    }
-    let mut training = Training::new(model());
-    bench.time(work, 1, &mut [("", &mut || training.step())])
+fn step<M: Model + 'static>(name: &str, model: fn() -> M) -> Workload {
+    Workload::new(name, 1, move || {
+        let mut training = Training::new(model());
+        move || training.step()
+    })
 }
