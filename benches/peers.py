@@ -16,8 +16,8 @@ PEER, WORK, THREADS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = str(THREADS)
 
-# So slow that the networks stay as they are: what is learned by heart leaves subnormal numbers, which are slow.
-LEARNING_RATE = 1e-7
+# So slow that the networks stay as they are: src/training.rs says why.
+LEARNING_RATE = 1e-10
 LAYERS = {"mlp_s": [784, 128, 10], "mlp_l": [1024, 4096, 4096, 10]}
 BATCH = {"mlp_s": 64, "mlp_l": 128, "cnn": 64}
 CHARACTERS, LENGTH, TEXTS, WIDTH, HEADS, BLOCKS = 65, 64, 16, 128, 4, 4  # of gpt

@@ -27,7 +27,7 @@ pub struct Options {
 pub enum Effort {
     /// Some seconds for each workload.
     Full,
-    /// A minute for all together, without the largest.
+    /// A minute for all together, without the largest; with other libraries a second for each workload.
     Quick,
     /// Every workload once, without the largest: does it still run?
     Smoke,
@@ -156,18 +156,21 @@ fn take_turns(
     if options.effort != Effort::Smoke {
         contestants.iter_mut().try_for_each(|contestant| contestant.warm_up())?;
     }
-    let rounds = if options.effort == Effort::Smoke { 1 } else { ROUNDS };
+    // How often everyone has a turn, and of how many seconds if that does not depend on what is left.
+    let (rounds, seconds) = match options.effort {
+        Effort::Full => (ROUNDS, Some(TURN)),
+        Effort::Quick if contestants.len() > versions.len() => (3, Some(TURN / 3.0)),
+        Effort::Quick => (ROUNDS, None),
+        Effort::Smoke => (1, Some(0.0)),
+    };
     let turns = contestants.len() * rounds;
     for turn in 0..turns {
-        let now = Instant::now();
-        let seconds = match options.effort {
-            Effort::Full => TURN,
-            Effort::Quick if now >= end && turn >= contestants.len() => break,
-            Effort::Quick => end.saturating_duration_since(now).as_secs_f64() / (turns - turn) as f64,
-            Effort::Smoke => 0.0,
-        };
+        let left = end.saturating_duration_since(Instant::now()).as_secs_f64();
+        if seconds.is_none() && left == 0.0 && turn >= contestants.len() {
+            break;
+        }
         let i = turn % contestants.len();
-        contestants[i].run(seconds)?;
+        contestants[i].run(seconds.unwrap_or(left / (turns - turn) as f64))?;
     }
     let complete = contestants.iter().map(|contestant| contestant.timing.best.len()).min().unwrap_or(0);
     let mut timings = Vec::new();
