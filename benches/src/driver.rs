@@ -146,7 +146,10 @@ fn take_turns(
     let work = versions[0].work();
     for peer in PEERS.iter().filter(|peers| peers.0 == work).flat_map(|peers| peers.1) {
         let Some(mut command) = options.peer(peer, cores) else { continue };
-        command.args([peer, work, &threads.to_string()]);
+        // candle starts as many threads as there are cores, allowed or not, unless it is told.
+        let number = threads.to_string();
+        command.env("RAYON_NUM_THREADS", &number).env("CANDLE_NUM_THREADS", &number);
+        command.args([peer, work, &number]);
         match Contestant::start(command, peer, work, threads, versions[0].each) {
             Ok(contestant) => contestants.push(contestant),
             Err(error) => eprintln!("{work} in {peer}: {error}"),
