@@ -1,93 +1,65 @@
 //! Workloads timed from outside the library, as a user's crate runs them: default release profile, system allocator.
 //!
 //! ```console
-//! $ cargo bench                             every workload, on one thread and on two: some minutes
-//! $ cargo bench -- --quick chain digits     these two, each for less long
-//! $ cargo xtask bench --quick chain         the same without the flags and profiles that the shell may carry
+//! $ cargo xtask bench                       every workload, on one thread and on two: some minutes
+//! $ cargo xtask bench --quick               all of them in a minute
+//! $ cargo xtask bench chain digits          these two
+//! $ cargo xtask bench --peers               in turns with PyTorch, JAX, candle and burn: BENCHMARKS.md
 //! ```
 //!
 //! | workload | what is timed |
 //! |---|---|
 //! | `chain`, `ladder` | a node of a scalar graph, recorded, differentiated and dropped |
-//! | `digits` | a training step of the network of the command line |
+//! | `digits`, `mlp_s`, `mlp_l`, `cnn`, `gpt` | a training step of a network |
+//! | `elem` | one formula on 2²⁰ numbers, value and gradient |
+//! | `small` | one multiplication, one tensor, the command line's start |
+//! | `growth` | a node and an element, from 10³ to 10⁸ of them |
+//! | `promise` | a function, and the same with its gradient |
 //! | `nonfinite`, `register`, `inspect` | looking for mistakes, beside the same work without |
 //! | `checkpoint` | memory for time |
 //! | `mul`, `tanh` | an elementwise op of the library's beside the same one written by a user |
-//! | `neuron`, `elem` | a user's formula with derived slopes |
+//! | `neuron` | a user's formula with derived slopes |
+//! | `limit` | what the machine can do |
 //!
-//! Each line is a JSON object. `us` is the best of many repeats of the whole workload, in microseconds: a machine's other
-//! work only ever adds to it. `ns_each` is the same for one of its nodes, elements or steps, in nanoseconds. The versions
-//! of a workload (`nonfinite.off`, `nonfinite.on`) take turns, so that their ratio holds where neither number does.
+//! Each line is a JSON object. `us` is the time of the whole workload in microseconds, the best of many runs in a turn and
+//! the median over the turns: a machine's other work only ever adds to it. `ns_each` is the same for one of its nodes,
+//! elements or steps, in nanoseconds. `peak_bytes` is how much memory the process held beyond what it began with. The
+//! versions of a workload (`nonfinite.off`, `nonfinite.on`) take turns, each in a process of its own, so that their ratio
+//! holds where neither number does.
 
 mod chain;
 mod checkpoint;
+mod cnn;
+mod driver;
+mod elem;
+mod gpt;
+mod growth;
+mod limits;
 mod looking;
+mod mlp;
+mod promise;
+mod report;
 mod rules;
+mod small;
 mod training;
+mod worker;
+mod workload;
 
-use std::collections::BTreeSet;
+use driver::{Effort, Options};
+use lexopt::prelude::*;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Instant;
 
 const USAGE: &str = "\
-cargo bench -- [--quick] [WORKLOAD…]
+cargo bench -- [OPTION…] [WORKLOAD…]
 
---quick     a sixth of the time for each
-WORKLOAD    only these; `mul` stands for all that begin with `mul_`; one that is unknown gets you the list";
-
-/// What a run of the benchmark was asked for, and what it has met.
-struct Bench {
-    /// How long to repeat each version of a workload, in seconds.
-    seconds: f64,
-    /// The workloads to time; all, if empty.
-    only: Vec<String>,
-    /// Every workload there was, timed or not.
-    met: BTreeSet<String>,
-}
-
-impl Bench {
-    /// Times several versions of a workload of so many `elements` in turn, and prints a line for each.
-    fn time(
-        &mut self,
-        work: &str,
-        elements: usize,
-        versions: &mut [(&str, &mut dyn FnMut())],
-    ) -> io::Result<()> {
-        self.met.insert(work.to_string());
-        if !self.only.is_empty() && !self.only.iter().any(|only| stands_for(only, work)) {
-            return Ok(());
-        }
-        let mut best = vec![f64::INFINITY; versions.len()];
-        versions.iter_mut().for_each(|(_, f)| (0..2).for_each(|_| f()));
-        let begin = Instant::now();
-        let mut rounds = 0;
-        while rounds < 5 || begin.elapsed().as_secs_f64() < self.seconds * versions.len() as f64 {
-            for ((_, f), best) in versions.iter_mut().zip(&mut best) {
-                let start = Instant::now();
-                f();
-                *best = best.min(start.elapsed().as_secs_f64() * 1e6);
-            }
-            rounds += 1;
-        }
-        let (threads, simd) = (femtograd::kernels::threads(), femtograd::kernels::simd::level());
-        for ((name, _), us) in versions.iter().zip(best) {
-            let work = if name.is_empty() { work.to_string() } else { format!("{work}.{name}") };
-            let each = us * 1e3 / elements as f64;
-            writeln!(
-                io::stdout(),
-                "{{\"peer\": \"femtograd\", \"work\": \"{work}\", \"threads\": {threads}, \"us\": {us:.2}, \
-                 \"ns_each\": {each:.3}, \"simd\": \"{simd:?}\"}}"
-            )?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether a name on the command line means this workload.
-fn stands_for(name: &str, work: &str) -> bool {
-    work.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-}
+WORKLOAD       only these; `mul` stands for all that begin with `mul_` or `mul.`; one that is unknown gets you the list
+--quick        all of them in a minute, without the largest
+--smoke        each once, without the largest: do they still run?
+--threads N    on so many threads only, not on one and on two
+--python FILE  in turns with PyTorch and JAX, which this Python has
+--others FILE  in turns with candle and burn, which this binary of benches/others has
+--write FILE   the tables between the markers of this page";
 
 fn main() -> ExitCode {
     match run() {
@@ -104,29 +76,43 @@ fn main() -> ExitCode {
 
 /// Does what the arguments ask for.
 fn run() -> io::Result<()> {
-    let mut bench = Bench { seconds: 2.0, only: Vec::new(), met: BTreeSet::new() };
-    for argument in std::env::args().skip(1) {
-        match argument.as_str() {
-            "--quick" => bench.seconds /= 6.0,
-            "--bench" => {} // cargo says so to every benchmark
-            "-h" | "--help" => return writeln!(io::stdout(), "{USAGE}"),
-            _ if argument.starts_with('-') => {
-                return Err(io::Error::other(format!("no option `{argument}`\n\n{USAGE}")));
+    let mut options =
+        Options { only: Vec::new(), threads: vec![1, 2], effort: Effort::Full, python: None, others: None };
+    let mut page = None;
+    let usage = |error: lexopt::Error| io::Error::other(format!("{error}\n\n{USAGE}"));
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next().map_err(usage)? {
+        match argument {
+            Long("worker") => return work(arguments).map_err(usage)?,
+            Long("quick") => options.effort = Effort::Quick,
+            Long("smoke") => options.effort = Effort::Smoke,
+            Long("threads") => {
+                let number = arguments.value().and_then(|number| number.parse());
+                options.threads = vec![number.map_err(usage)?];
             }
-            _ => bench.only.push(argument),
+            Long("python") => options.python = Some(arguments.value().map_err(usage)?.into()),
+            Long("others") => options.others = Some(arguments.value().map_err(usage)?.into()),
+            Long("write") => page = Some(arguments.value().map_err(usage)?),
+            Long("bench") => {} // cargo says so to every benchmark
+            Short('h') | Long("help") => return writeln!(io::stdout(), "{USAGE}"),
+            Value(name) => options.only.push(name.to_string_lossy().into_owned()),
+            other => return Err(usage(other.unexpected())),
         }
     }
-    for threads in [1, 2] {
-        femtograd::set_threads(threads);
-        chain::run(&mut bench)?;
-        training::run(&mut bench)?;
-        looking::run(&mut bench)?;
-        checkpoint::run(&mut bench)?;
-        rules::run(&mut bench)?;
+    let timings = driver::run(&options)?;
+    if options.effort == Effort::Smoke {
+        return Ok(());
     }
-    let unknown = |only: &&String| !bench.met.iter().any(|work| stands_for(only, work));
-    bench.only.iter().find(unknown).map_or(Ok(()), |name| {
-        let there_are = Vec::from_iter(bench.met.iter().map(String::as_str)).join("\n");
-        Err(io::Error::other(format!("no workload `{name}`; there are\n{there_are}")))
-    })
+    let tables = report::tables(&timings);
+    writeln!(io::stdout(), "\n{tables}")?;
+    page.map_or(Ok(()), |page| report::write(page.as_ref(), &tables))
+}
+
+/// Is a worker: `--worker NAME THREADS`.
+fn work(mut arguments: lexopt::Parser) -> Result<io::Result<()>, lexopt::Error> {
+    let name = arguments.value()?.to_string_lossy().into_owned();
+    femtograd::set_threads(arguments.value()?.parse()?);
+    let workload = workload::all().into_iter().find(|workload| workload.name == name);
+    let workload = workload.ok_or(lexopt::Error::from(format!("no workload `{name}`")))?;
+    Ok(worker::serve(concat!("femtograd ", env!("CARGO_PKG_VERSION")), || workload.prepare()))
 }

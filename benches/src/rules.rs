@@ -1,11 +1,10 @@
-//! Elementwise ops: the library's own, a user's written out the same way, and whole formulas of which the user gives
+//! Elementwise ops: the library's own, a user's written out the same way, and a whole formula of which the user gives
 //! the value alone.
 
-use crate::Bench;
+use crate::workload::Workload;
 use femtograd::num::Num;
 use femtograd::{Array, Elementwise, Float, Op, Rule, Tensor};
 use std::hint::black_box;
-use std::io;
 
 /// The library's `mul`, written again outside it.
 #[derive(Clone, Copy)]
@@ -48,18 +47,6 @@ impl Rule<3> for Neuron {
     }
 }
 
-/// `(tanh(x·w + b) − x)² · σ(w)`, its slopes left out.
-#[derive(Clone, Copy)]
-struct Elem;
-impl Rule<3> for Elem {
-    const NAME: &'static str = "elem";
-    #[inline(always)]
-    fn value<V: Num>(&self, [x, w, b]: [V; 3]) -> V {
-        let d = (x * w + b).tanh() - x;
-        d * d * w.sigmoid()
-    }
-}
-
 /// A rule and the arrays to run it on, forward and back apart.
 struct Bound<T: Float, R: Rule<N>, const N: usize> {
     op: Elementwise<R, N>,
@@ -86,55 +73,46 @@ impl<T: Float, R: Rule<N>, const N: usize> Bound<T, R, N> {
     }
 }
 
-/// The library's rule and the user's, forward and back.
+/// A rule, forward and back, each a version of a workload.
+fn versions<T: Float, const N: usize>(
+    [forward, back]: [String; 2],
+    n: usize,
+    rule: impl Rule<N>,
+) -> [Workload; 2] {
+    let bound = move || Bound::<T, _, N>::new(rule, n);
+    let run_forward = move || {
+        let bound = bound();
+        move || bound.forward()
+    };
+    let run_back = move || {
+        let mut bound = bound();
+        move || bound.back()
+    };
+    [Workload::new(forward, n, run_forward), Workload::new(back, n, run_back)]
+}
+
+/// The library's rule and the user's: forward, then back.
 fn compare<T: Float, const N: usize>(
-    bench: &mut Bench,
     name: &str,
     n: usize,
     own: impl Rule<N>,
     user: impl Rule<N>,
-) -> io::Result<()> {
-    let (mut own, mut user) = (Bound::<T, _, N>::new(own, n), Bound::<T, _, N>::new(user, n));
-    bench.time(
-        &format!("{name}_{}_{n}_forward", T::NAME),
-        n,
-        &mut [("own", &mut || own.forward()), ("user", &mut || user.forward())],
-    )?;
-    bench.time(
-        &format!("{name}_{}_{n}_back", T::NAME),
-        n,
-        &mut [("own", &mut || own.back()), ("user", &mut || user.back())],
-    )
+) -> [Workload; 4] {
+    let names = |whose| ["forward", "back"].map(|way| format!("{name}_{}_{n}_{way}.{whose}", T::NAME));
+    let [own_forward, own_back] = versions::<T, N>(names("own"), n, own);
+    let [user_forward, user_back] = versions::<T, N>(names("user"), n, user);
+    [own_forward, user_forward, own_back, user_back]
 }
 
-/// A rule without slopes, forward and back.
-fn derive<T: Float, const N: usize>(
-    bench: &mut Bench,
-    name: &str,
-    n: usize,
-    rule: impl Rule<N>,
-) -> io::Result<()> {
-    let (forward, mut back) = (Bound::<T, _, N>::new(rule, n), Bound::<T, _, N>::new(rule, n));
-    bench.time(
-        &format!("{name}_{}_{n}_value_only", T::NAME),
-        n,
-        &mut [("forward", &mut || forward.forward()), ("back", &mut || back.back())],
-    )
-}
-
-fn every_rule<T: Float>(bench: &mut Bench, n: usize) -> io::Result<()> {
+fn every_rule<T: Float>(n: usize) -> impl Iterator<Item = Workload> {
     use femtograd::ops::elementwise as own;
-    compare::<T, 2>(bench, "mul", n, own::Mul, Mul)?;
-    compare::<T, 1>(bench, "tanh", n, own::Tanh, Tanh)?;
-    derive::<T, 3>(bench, "neuron", n, Neuron)?;
-    derive::<T, 3>(bench, "elem", n, Elem)
+    let derived = ["forward", "back"].map(|way| format!("neuron_{}_{n}_value_only.{way}", T::NAME));
+    let compared = [compare::<T, 2>("mul", n, own::Mul, Mul), compare::<T, 1>("tanh", n, own::Tanh, Tanh)];
+    compared.into_iter().flatten().chain(versions::<T, 3>(derived, n, Neuron))
 }
 
-/// Every rule at two sizes, of which one fits the second-level cache.
-pub fn run(bench: &mut Bench) -> io::Result<()> {
-    for n in [1 << 14, 1 << 20] {
-        every_rule::<f32>(bench, n)?;
-        every_rule::<f64>(bench, n)?;
-    }
-    Ok(())
+/// `mul`, `tanh`: the library's rule and a user's. `neuron`: a rule without slopes. Each at two sizes, of which one fits the
+/// second-level cache.
+pub fn workloads() -> Vec<Workload> {
+    [1 << 14, 1 << 20].into_iter().flat_map(|n| every_rule::<f32>(n).chain(every_rule::<f64>(n))).collect()
 }

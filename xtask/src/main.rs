@@ -2,10 +2,11 @@
 //!
 //! ```console
 //! $ cargo xtask test [--list] [STEP…]    every check there is, or only the steps named
-//! $ cargo xtask bench [ARGUMENT…]        the workloads, timed as a user's own crate would run them
+//! $ cargo xtask bench [ARGUMENT…]        the workloads, timed as a user's own crate would run them; --help
 //! $ cargo xtask count                    how many crates the library needs and how long they build
 //! ```
 
+mod bench;
 mod readme;
 mod shell;
 mod steps;
@@ -19,7 +20,7 @@ use steps::{EXTRA, STEPS, Step};
 
 const USAGE: &str = "\
 cargo xtask test [--list] [STEP…]    every check there is, or only the steps named
-cargo xtask bench [ARGUMENT…]        the workloads, timed as a user's own crate would run them
+cargo xtask bench [ARGUMENT…]        the workloads, timed as a user's own crate would run them; --help
 cargo xtask count                    how many crates the library needs and how long they build";
 
 /// What `cargo build --release -p femtograd` may cost: crates, and seconds on two cores.
@@ -54,7 +55,7 @@ fn task() -> Outcome<bool> {
             Ok(test(&repo, if chosen.is_empty() { STEPS.iter().collect() } else { chosen }))
         }
         Some(Value(task)) if task == "bench" => {
-            bench(&repo, arguments.raw_args().map_err(usage)?.collect::<Vec<_>>())
+            bench::run(&repo, arguments.raw_args().map_err(usage)?.collect())
         }
         Some(Value(task)) if task == "count" => match arguments.next().map_err(usage)? {
             None => count(&repo),
@@ -113,17 +114,6 @@ fn test(repo: &Repo, chosen: Vec<&Step>) -> bool {
     let failed = usize::from(failure.is_some());
     println!("\n{} passed, {failed} failed", times.len() - failed);
     failed == 0
-}
-
-/// Speed as a user gets it: the default release profile, whatever flags this shell happens to carry.
-fn bench(repo: &Repo, arguments: Vec<std::ffi::OsString>) -> Outcome<bool> {
-    let mut command = repo.command("cargo bench --quiet --package femtograd-bench --")?;
-    let flags = |name: &str| name.contains("RUSTFLAGS") || name.starts_with("CARGO_PROFILE_");
-    for (name, _) in std::env::vars().filter(|(name, _)| flags(name)) {
-        command.env_remove(name);
-    }
-    let status = command.args(arguments).status();
-    Ok(status.map_err(|error| format!("cargo cannot be started: {error}"))?.success())
 }
 
 /// The price of depending on the library, beside what it may cost.

@@ -16,7 +16,7 @@ pub struct Step {
 }
 
 /// Every step.
-pub const STEPS: [Step; 10] = [
+pub const STEPS: [Step; 12] = [
     Step { name: "format", what: "rustfmt would change nothing", run: format },
     Step { name: "clippy", what: "no warning in any crate or test", run: clippy },
     Step { name: "portable", what: "the library compiles for a browser, without threads", run: portable },
@@ -28,6 +28,8 @@ pub const STEPS: [Step; 10] = [
     },
     Step { name: "tests", what: "unit, property, documentation and command-line tests", run: tests },
     Step { name: "simd", what: "the tests again on each smaller instruction set", run: simd },
+    Step { name: "bench", what: "every workload of the benchmarks still runs", run: bench },
+    Step { name: "sanitize", what: "the kernels touch no memory that is not theirs", run: sanitize },
     Step { name: "miri", what: "no undefined behaviour in the core and the portable kernels", run: miri },
     Step {
         name: "readme",
@@ -161,22 +163,43 @@ fn instruction_sets() -> Vec<&'static str> {
     sets
 }
 
+/// Once each, without the largest; what has no Rust compiler to keep it right is at least read.
+fn bench(repo: &Repo) -> Outcome {
+    // The whole workspace, as in `tests`, whose dependencies are then here already.
+    let line = "cargo bench --workspace --bench workloads --profile release -- --smoke --threads 2";
+    repo.run(&format!("{} {line}", checked(repo)))?;
+    match repo.ask("python3 --version") {
+        Ok(_) => repo.run("python3 -c 'import ast; ast.parse(open(\"benches/peers.py\").read())'"),
+        Err(_) => {
+            println!("  NOT CHECKED HERE: benches/peers.py, without Python");
+            Ok(())
+        }
+    }
+}
+
+/// The address sanitiser watches optimised code, at the sizes that the fast paths are for, and other people's code with it:
+/// neither is in Miri's reach.
+fn sanitize(repo: &Repo) -> Outcome {
+    // Named, so that the flags are not those of build scripts and macros, which the compiler itself runs.
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        println!("  NOT CHECKED HERE: the address sanitiser is used on x86-64 Linux only");
+        return Ok(());
+    }
+    nightly(repo, "The address sanitiser", &[])?;
+    for set in instruction_sets() {
+        let settings = format!(
+            "CARGO_TARGET_DIR={}/sanitize RUSTFLAGS=-Zsanitizer=address FEMTOGRAD_SIMD={set} PROPTEST_CASES=16",
+            repo.target
+        );
+        let crates = "-p femtograd-kernels --lib --tests";
+        repo.run(&format!("{settings} cargo +nightly test --release --target {TARGET} {crates}"))?;
+    }
+    Ok(())
+}
+
 fn miri(repo: &Repo) -> Outcome {
-    const MISSING: &str = "Miri needs a nightly toolchain with the components miri and rust-src, and";
-    let toolchains =
-        repo.ask("rustup toolchain list").map_err(|error| format!("{MISSING} rustup:\n{error}"))?;
-    if !toolchains.lines().any(is_nightly) {
-        repo.run(
-            "rustup toolchain install nightly --no-self-update --profile minimal --component miri,rust-src",
-        )
-        .map_err(|error| format!("{MISSING} none could be installed: {error}"))?;
-    }
-    let components = repo.ask("rustup component list --toolchain nightly --installed")?;
-    let has = |name: &str| components.lines().any(|line| line.starts_with(name));
-    if !has("miri") || !has("rust-src") {
-        repo.run("rustup component add --toolchain nightly miri rust-src")
-            .map_err(|error| format!("{MISSING} they could not be added: {error}"))?;
-    }
+    nightly(repo, "Miri", &["miri", "rust-src"])?;
     // Isolated, so that a failure comes again; but what asks for a file is told no instead of being stopped.
     // Functions like `exp` are as exact as elsewhere: their tests are not what Miri is here for. Every random case
     // costs a tenth of a second, so a few have to do. One thread: the pool behind the threads is other people's
@@ -186,6 +209,25 @@ fn miri(repo: &Repo) -> Outcome {
     let settings = format!("CARGO_TARGET_DIR={}/miri MIRIFLAGS='{flags}'", repo.target);
     let crates = "-p femtograd-kernels -p femtograd --no-default-features";
     repo.run(&format!("{settings} cargo +nightly miri test {crates} --lib --tests"))
+}
+
+/// Sees to a nightly toolchain with these components, which `what` needs.
+fn nightly(repo: &Repo, what: &str, components: &[&str]) -> Outcome {
+    let missing = format!("{what} needs a nightly toolchain with the components {components:?}");
+    let toolchains =
+        repo.ask("rustup toolchain list").map_err(|error| format!("{missing}, and rustup:\n{error}"))?;
+    if !toolchains.lines().any(is_nightly) {
+        repo.run("rustup toolchain install nightly --no-self-update --profile minimal")
+            .map_err(|error| format!("{missing}, and none could be installed: {error}"))?;
+    }
+    let installed = repo.ask("rustup component list --toolchain nightly --installed")?;
+    for name in components {
+        if !installed.lines().any(|line| line.starts_with(name)) {
+            repo.run(&format!("rustup component add --toolchain nightly {name}"))
+                .map_err(|error| format!("{missing}, and one could not be added: {error}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// `nightly` or `nightly-HOST`, but not `nightly-DATE-HOST`, which `+nightly` would not find.
