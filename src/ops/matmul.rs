@@ -28,6 +28,26 @@ impl<T: Float> Op<T> for MatMul {
         let b = dx[1].as_ref().map(|db| Tensor::apply(MatMul, [&x[0], db]));
         a.into_iter().chain(b).reduce(|a, b| a + b).expect("at least one tangent")
     }
+    fn pull(&self, x: &[Tensor<T>], _: &Tensor<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        if x[0].wants_grad() {
+            add_product(&mut sums[0], g, &turned(x[1].data()), x[0].shape());
+        }
+        if x[1].wants_grad() {
+            add_product(&mut sums[1], &turned(x[0].data()), g, x[1].shape());
+        }
+    }
+}
+
+/// The matrices' transposes, without copying.
+fn turned<T: Float>(x: &Array<T>) -> Array<T> {
+    let n = x.ndim();
+    let order: Shape = (0..n - 2).chain([n - 1, n - 2]).collect();
+    x.permute(&order).expect("every axis once")
+}
+
+/// Adds `a·b` to a cotangent's sum, down to the shape of its argument.
+fn add_product<T: Float>(sum: &mut Option<Array<T>>, a: &Array<T>, b: &Array<T>, shape: &[usize]) {
+    *sum = Some(kernels::matmul_to(sum.take(), a, b, shape).expect("factors and a sum that fit"));
 }
 
 /// Products.
