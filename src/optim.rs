@@ -1,6 +1,6 @@
 //! Optimisers: they read each parameter's gradient and put a new leaf in its place.
 
-use crate::kernels::{self, Buffer};
+use crate::kernels::{self, Function};
 use crate::num::{Float, Num};
 use crate::{Array, Tensor};
 
@@ -29,10 +29,22 @@ impl Sgd {
         let parameters: Vec<_> = parameters.into_iter().collect();
         let gradients = gradients(&parameters, self.allow_missing);
         for (p, g) in parameters.into_iter().zip(gradients) {
-            let Some(g) = g else { continue };
-            let step = Array::scalar(T::of(-self.lr)) * g;
-            p.set_data(p.data().clone() + step);
+            let Some(g) = g.map(|g| g.contiguous()) else { continue };
+            p.zero_grad();
+            p.update_data(|p| kernels::update(Descent { lr: T::of(self.lr) }, [p], [numbers(&g)]));
         }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Descent<T> {
+    lr: T,
+}
+
+impl<T: Float> Function<T, 1, 1, 1> for Descent<T> {
+    #[inline(always)]
+    fn at(&self, [p]: [T; 1], [g]: [T; 1]) -> [T; 1] {
+        [p - self.lr * g]
     }
 }
 
@@ -99,7 +111,7 @@ impl<T: Float> Adam<T> {
         let is: Vec<_> = parameters.iter().map(|p| p.shape()).collect();
         assert!(was == is, "Adam: the parameters have the shapes {is:?}, at the first step they had {was:?}");
         for ((p, g), state) in parameters.into_iter().zip(gradients).zip(&mut self.states) {
-            let Some(g) = g else { continue };
+            let Some(g) = g.map(|g| g.contiguous()) else { continue };
             state.steps += 1;
             let update = Update {
                 betas: [T::of(self.betas.0), T::of(self.betas.1)],
@@ -107,12 +119,9 @@ impl<T: Float> Adam<T> {
                 correction: T::of(1.0 / (1.0 - self.betas.1.powi(state.steps))),
                 epsilon: T::of(self.epsilon),
             };
-            let mut fresh = [(); 3].map(|()| Buffer::scratch(g.len()));
-            let sinks = fresh.each_mut().map(|buffer| kernels::Sink::Write(buffer));
-            kernels::map_into(update, [p.data(), &g, &state.mean, &state.square], [], p.shape(), sinks);
-            let [next, mean, square] = fresh.map(|buffer| Array::from_buffer(buffer, p.shape()));
-            (state.mean, state.square) = (mean, square);
-            p.set_data(next);
+            let moments = (state.mean.as_mut_slice(), state.square.as_mut_slice());
+            p.zero_grad();
+            p.update_data(|p| kernels::update(update, [p, moments.0, moments.1], [numbers(&g)]));
         }
     }
 }
@@ -125,14 +134,19 @@ struct Update<T> {
     epsilon: T,
 }
 
-impl<T: Float> kernels::Function<T, 4, 0, 3> for Update<T> {
+impl<T: Float> Function<T, 3, 1, 3> for Update<T> {
     #[inline(always)]
-    fn at(&self, [p, g, m, v]: [T; 4], _: [T; 0]) -> [T; 3] {
+    fn at(&self, [p, m, v]: [T; 3], [g]: [T; 1]) -> [T; 3] {
         let [b1, b2] = self.betas;
         let m = b1 * m + (T::ONE - b1) * g;
         let v = b2 * v + (T::ONE - b2) * g * g;
         [p - self.rate * m / (Num::sqrt(v * self.correction) + self.epsilon), m, v]
     }
+}
+
+/// The elements of a gradient that was made contiguous.
+fn numbers<T: Float>(g: &Array<T>) -> &[T] {
+    g.as_slice().expect("contiguous")
 }
 
 /// Each parameter's gradient; if one has none, that is a mistake unless it is allowed.

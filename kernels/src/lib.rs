@@ -1,7 +1,7 @@
 //! The numerical half of femtograd: n-dimensional arrays and the loops over them. Nothing here knows what a gradient is.
 //!
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
-//! - [`map`], [`map_into`]: any [`Function`] of several arrays in one pass over memory, vectorised.
+//! - [`map`], [`map_into`], [`update`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
 //! - [`matmul`], [`matmul_to`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
 //! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
@@ -47,7 +47,7 @@ pub use index::{
 pub use indices::{Indices, Origin};
 #[cfg(feature = "linalg")]
 pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};
-pub use map::{Function, Sink, map, map_into};
+pub use map::{Function, Sink, map, map_into, update};
 pub use matmul::{matmul, matmul_to};
 pub use order::{argmax, argmin, argsort};
 pub use reduce::{all_finite, max, sum, sum_to};

@@ -109,6 +109,99 @@ pub fn map_into<T: Float, const N: usize, const K: usize, const M: usize>(
     );
 }
 
+/// Replaces numbers where they lie: at every element, `f` of the old ones and of more gives the new ones.
+///
+/// ```
+/// use femtograd_kernels::{Function, update};
+/// #[derive(Clone, Copy)]
+/// struct Sum;
+/// impl Function<f64, 1, 1, 1> for Sum {
+///     #[inline(always)]
+///     fn at(&self, [sum]: [f64; 1], [x]: [f64; 1]) -> [f64; 1] {
+///         [sum + x]
+///     }
+/// }
+/// let mut sums = [1.0, 2.0];
+/// update(Sum, [&mut sums], [&[10.0, 20.0]]);
+/// assert_eq!(sums, [11.0, 22.0]);
+/// ```
+///
+/// # Panics
+/// If the slices are not all of one length.
+pub fn update<T: Float, const N: usize, const K: usize>(
+    f: impl Function<T, N, K, N>,
+    old: [&mut [T]; N],
+    more: [&[T]; K],
+) {
+    let len = old.first().map_or(0, |old| old.len());
+    let fits = old.iter().all(|old| old.len() == len) && more.iter().all(|more| more.len() == len);
+    assert!(fits, "update: slices of one length");
+    let mut rest = old;
+    let piece = |start: usize| {
+        let end = len.min(start + PIECE);
+        let old =
+            rest.each_mut().map(|rest| rest.split_off_mut(..end - start).expect("as long as the others"));
+        Replace { f, old, more: more.map(|more| &more[start..end]) }
+    };
+    threads::each((0..len).step_by(PIECE).map(piece).collect(), dispatch);
+}
+
+/// A piece of [`update`].
+struct Replace<'a, T, F, const N: usize, const K: usize> {
+    f: F,
+    old: [&'a mut [T]; N],
+    more: [&'a [T]; K],
+}
+
+impl<T: Float, F: Function<T, N, K, N>, const N: usize, const K: usize> Kernel for Replace<'_, T, F, N, K> {
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let mut old = self.old.map(|old| old.as_chunks_mut::<BLOCK>());
+        let more = self.more.map(|more| more.as_chunks::<BLOCK>());
+        for i in 0..old[0].0.len() {
+            replace(
+                self.f,
+                old.each_mut().map(|(blocks, _)| &mut blocks[i]),
+                more.map(|(blocks, _)| &blocks[i]),
+            );
+        }
+        // The last elements, in a block filled up with what does no harm.
+        let n = old[0].1.len();
+        if n == 0 {
+            return;
+        }
+        let padded = |values: &[T]| {
+            let mut block = [T::ONE; BLOCK];
+            block[..n].copy_from_slice(values);
+            block
+        };
+        let mut last = old.each_ref().map(|(_, rest)| padded(rest));
+        let more = more.map(|(_, rest)| padded(rest));
+        replace(self.f, last.each_mut(), more.each_ref());
+        for ((_, rest), last) in old.iter_mut().zip(last) {
+            rest.copy_from_slice(&last[..n]);
+        }
+    }
+}
+
+#[inline(always)]
+fn replace<T: Float, const N: usize, const K: usize>(
+    f: impl Function<T, N, K, N>,
+    old: [&mut [T; BLOCK]; N],
+    more: [&[T; BLOCK]; K],
+) {
+    // Into memory of its own first, of which the compiler knows that no argument lies there.
+    let mut new = [[T::ZERO; BLOCK]; N];
+    for i in 0..BLOCK {
+        let results = f.at(old.each_ref().map(|old| old[i]), more.map(|more| more[i]));
+        for n in 0..N {
+            new[n][i] = results[n];
+        }
+    }
+    old.into_iter().zip(new).for_each(|(old, new)| *old = new);
+}
+
 /// A function of whole blocks of each input: as many as its sinks hold. An input of one block repeats it.
 pub type BlockFn<'a, T> = dyn Fn(&[&[T]], &mut [Sink<'_, T>]) + Sync + 'a;
 
@@ -263,5 +356,37 @@ impl<'a, T: Float> Source<'a, T> {
             Source::Gather(walker) => walker.fill(&mut staged[..n]),
         }
         staged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    struct Mix;
+    impl Function<f64, 2, 1, 2> for Mix {
+        #[inline(always)]
+        fn at(&self, [a, b]: [f64; 2], [x]: [f64; 1]) -> [f64; 2] {
+            [a + b * x, a - x]
+        }
+    }
+
+    #[test]
+    fn update_replaces_each_element_once() {
+        let long: &[usize] =
+            if cfg!(miri) { &[] } else { &[PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + BLOCK + 3] };
+        for &n in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK].iter().chain(long) {
+            let x: Vec<f64> = (0..n).map(|i| i as f64).collect();
+            let (mut a, mut b) = (vec![2.0; n], vec![3.0; n]);
+            update(Mix, [&mut a, &mut b], [&x]);
+            assert!(a.iter().zip(&b).zip(&x).all(|((&a, &b), &x)| (a, b) == (2.0 + 3.0 * x, 2.0 - x)), "{n}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "slices of one length")]
+    fn update_refuses_slices_of_other_lengths() {
+        update(Mix, [&mut [1.0], &mut [1.0, 2.0]], [&[1.0]]);
     }
 }

@@ -70,6 +70,9 @@ fn sizes<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<(Shape, (usize, usize, 
     Ok((batch, (m, k, n)))
 }
 
+/// Where in their storage the two factors of each product begin that are added up to one matrix.
+type Factors = SmallVec<[(usize, usize); 2]>;
+
 /// The sum, or else zeros of this shape, and all products of the batch, each added to the matrix that is broadcast to
 /// its place.
 fn add_products<T: Float>(
@@ -91,15 +94,14 @@ fn add_products<T: Float>(
     }
     out.as_mut_slice(); // in row-major order from here on
     let targets = starts(&wide(&out, m, n).layout());
-    let mut jobs: Vec<(&mut [T], SmallVec<[(usize, usize); 2]>)> =
-        out.as_mut_slice().chunks_mut(m * n).map(|out| (out, SmallVec::new())).collect();
+    let mut jobs: Vec<_> = out.as_mut_slice().chunks_mut(m * n).map(|out| (out, Factors::new())).collect();
     for ((target, a), b) in targets.into_iter().zip(starts(&a.layout())).zip(starts(&b.layout())) {
         jobs[target / (m * n)].1.push((a, b));
     }
     // Many matrices: each on one thread. One matrix: all threads on it.
     let apart = jobs.len() > 1;
     let work = count(batch) * m * n * k;
-    let job = |(out, factors): (&mut [T], SmallVec<[(usize, usize); 2]>)| {
+    let job = |(out, factors): (&mut [T], Factors)| {
         if fresh && (factors.is_empty() || k == 0) {
             out.fill(T::ZERO);
         }
@@ -246,10 +248,9 @@ impl<T: Float> Turn<'_, T> {
         for (j, to) in square.iter_mut().enumerate().take(width) {
             to[..rows].copy_from_slice(&self.columns[(at + j) * self.m..][..rows]);
         }
-        for i in 0..rows {
-            let out = &mut self.out[i * self.n + at..][..width];
-            for (j, out) in out.iter_mut().enumerate() {
-                *out = if self.add { *out + square[j][i] } else { square[j][i] };
+        for (i, out) in self.out.chunks_mut(self.n).enumerate().take(rows) {
+            for (out, column) in out[at..][..width].iter_mut().zip(&square) {
+                *out = if self.add { *out + column[i] } else { column[i] };
             }
         }
     }
