@@ -589,3 +589,10 @@ fn an_optimiser_updates_in_place_what_nobody_else_holds() {
     sgd.step([&mut a, &mut b]);
     assert_eq!((a.data().to_vec(), b.data().to_vec()), (vec![0.0, 0.0], vec![0.0, 0.0]));
 }
+
+#[test]
+fn linear_names_the_shapes_it_refuses() {
+    let (x, w, b) = (Tensor::new([[1.0, 2.0]]), Tensor::new([[1.0], [2.0], [3.0]]), Tensor::new([1.0]));
+    let message = panic_of(|| drop(x.linear(&w, &b)));
+    assert!(message.contains("linear") && message.contains("[3, 1]"), "{message}");
+}
