@@ -127,6 +127,24 @@ impl<T: Float> Tensor<T> {
         let data = data.into();
         let (old, new) = (self.shape(), data.shape());
         assert!(old == new, "set_data: a leaf of shape {old:?} cannot take a value of shape {new:?}");
+        self.become_leaf(data);
+    }
+
+    /// [`set_data`](Self::set_data) to what `f` makes of the value; in place, where nobody else holds this tensor or its
+    /// numbers.
+    #[track_caller]
+    pub(crate) fn update_data(&mut self, f: impl FnOnce(&mut [T])) {
+        let mut data = match triomphe::Arc::get_mut(&mut self.0) {
+            Some(node) => std::mem::replace(&mut node.data, Array::scalar(T::ZERO)),
+            None => self.data().clone(),
+        };
+        f(data.as_mut_slice());
+        self.become_leaf(data);
+    }
+
+    /// A new leaf of this value in this one's place.
+    #[track_caller]
+    fn become_leaf(&mut self, data: Array<T>) {
         let leaf = Tensor::node(data, None, self.0.wanted, Place::here());
         leaf.0.notes.set_first_id(self.first_id());
         *self = match self.label() {

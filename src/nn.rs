@@ -29,7 +29,7 @@ impl<T: Float> Linear<T> {
     /// `[…, inputs] → […, outputs]`
     #[track_caller]
     pub fn forward(&self, x: &Tensor<T>) -> Tensor<T> {
-        x.matmul(&self.weight) + &self.bias
+        x.linear(&self.weight, &self.bias)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Optimisers: they read each parameter's gradient and put a new leaf in its place.
 
-use crate::kernels::{self, Buffer};
+use crate::kernels::{Function, Input, Sink, map_over};
 use crate::num::{Float, Num};
 use crate::{Array, Tensor};
 
@@ -30,9 +30,24 @@ impl Sgd {
         let gradients = gradients(&parameters, self.allow_missing);
         for (p, g) in parameters.into_iter().zip(gradients) {
             let Some(g) = g else { continue };
-            let step = Array::scalar(T::of(-self.lr)) * g;
-            p.set_data(p.data().clone() + step);
+            p.zero_grad();
+            p.update_data(|p| {
+                let descent = Descent { lr: T::of(self.lr) };
+                map_over(descent, [Input::Sink(0)], [Input::Array(&g)], g.shape(), [Sink::Write(p)]);
+            });
         }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Descent<T> {
+    lr: T,
+}
+
+impl<T: Float> Function<T, 1, 1, 1> for Descent<T> {
+    #[inline(always)]
+    fn at(&self, [p]: [T; 1], [g]: [T; 1]) -> [T; 1] {
+        [p - self.lr * g]
     }
 }
 
@@ -107,12 +122,11 @@ impl<T: Float> Adam<T> {
                 correction: T::of(1.0 / (1.0 - self.betas.1.powi(state.steps))),
                 epsilon: T::of(self.epsilon),
             };
-            let mut fresh = [(); 3].map(|()| Buffer::scratch(g.len()));
-            let sinks = fresh.each_mut().map(|buffer| kernels::Sink::Write(buffer));
-            kernels::map_into(update, [p.data(), &g, &state.mean, &state.square], [], p.shape(), sinks);
-            let [next, mean, square] = fresh.map(|buffer| Array::from_buffer(buffer, p.shape()));
-            (state.mean, state.square) = (mean, square);
-            p.set_data(next);
+            p.zero_grad();
+            p.update_data(|p| {
+                let sinks = [p, state.mean.as_mut_slice(), state.square.as_mut_slice()].map(Sink::Write);
+                map_over(update, [0, 1, 2].map(Input::Sink), [Input::Array(&g)], g.shape(), sinks);
+            });
         }
     }
 }
@@ -125,9 +139,9 @@ struct Update<T> {
     epsilon: T,
 }
 
-impl<T: Float> kernels::Function<T, 4, 0, 3> for Update<T> {
+impl<T: Float> Function<T, 3, 1, 3> for Update<T> {
     #[inline(always)]
-    fn at(&self, [p, g, m, v]: [T; 4], _: [T; 0]) -> [T; 3] {
+    fn at(&self, [p, m, v]: [T; 3], [g]: [T; 1]) -> [T; 3] {
         let [b1, b2] = self.betas;
         let m = b1 * m + (T::ONE - b1) * g;
         let v = b2 * v + (T::ONE - b2) * g * g;

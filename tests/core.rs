@@ -555,3 +555,44 @@ fn an_optimiser_may_leave_out_what_has_no_gradient() {
         assert!((p[1].item() - left).abs() < 1e-8 && (p[0].item() - 1.0 + 0.1 * step as f64).abs() < 1e-8);
     }
 }
+
+#[test]
+fn an_optimiser_updates_in_place_what_nobody_else_holds() {
+    use femtograd::optim::{Adam, Sgd};
+    let (mut adam, mut sgd) = (Adam::new(0.1), Sgd::new(0.1));
+    let mut steps: [Box<dyn FnMut(&mut Tensor<f64>)>; 2] =
+        [Box::new(move |w| adam.step([w])), Box::new(move |w| sgd.step([w]))];
+    let place = |w: &Tensor<f64>| w.data().as_slice().unwrap().as_ptr();
+    for step in &mut steps {
+        let mut w = Tensor::new([1.0, 2.0, 3.0]).named("w");
+        let alone = place(&w);
+        (&w * &w).sum().backward();
+        step(&mut w);
+        assert_eq!(place(&w), alone);
+        assert_eq!((w.label().as_deref(), w.grad()), (Some("w"), None));
+
+        // A graph, another handle or a view keeps its numbers.
+        let (square, numbers) = (&w * &w, w.data().clone());
+        let graph = square.sum();
+        graph.backward();
+        let before = w.data().to_vec();
+        step(&mut w);
+        assert!(w.data().to_vec() != before && numbers.to_vec() == before);
+        let recorded = square.parents()[0].clone();
+        assert_eq!(recorded.data().to_vec(), before);
+        assert_eq!(gradients(&graph, &[&recorded])[0].data(), &(Array::scalar(2.0) * numbers));
+    }
+    // One parameter in two places is the same in both after a step.
+    let (mut a, mut sgd) = (Tensor::new([1.0, 2.0]), Sgd::new(0.5));
+    let mut b = a.clone();
+    (&a * &b).sum().backward();
+    sgd.step([&mut a, &mut b]);
+    assert_eq!((a.data().to_vec(), b.data().to_vec()), (vec![0.0, 0.0], vec![0.0, 0.0]));
+}
+
+#[test]
+fn linear_names_the_shapes_it_refuses() {
+    let (x, w, b) = (Tensor::new([[1.0, 2.0]]), Tensor::new([[1.0], [2.0], [3.0]]), Tensor::new([1.0]));
+    let message = panic_of(|| drop(x.linear(&w, &b)));
+    assert!(message.contains("linear") && message.contains("[3, 1]"), "{message}");
+}

@@ -77,10 +77,10 @@ pub trait Float:
     fn sigmoid(self) -> Self;
     /// `erf x = 2/√π ∫₀ˣ e^(−t²) dt`
     fn erf(self) -> Self;
-    /// The product of two matrices, for [`matmul`](crate::matmul).
+    /// `a·b + beta·out` for two matrices, for [`matmul`](crate::matmul).
     #[cfg(not(miri))]
     #[doc(hidden)]
-    fn gemm(a: MatRef<Self>, b: MatRef<Self>, out: MatMut<Self>, parallelism: Parallelism);
+    fn gemm(a: MatRef<Self>, b: MatRef<Self>, beta: Self, out: MatMut<Self>, parallelism: Parallelism);
     /// The loop of [`map_into`](crate::map_into), compiled in this crate.
     #[doc(hidden)]
     fn each_block(f: &BlockFn<'_, Self>, x: &[Operand<Self>], len: usize, out: SmallVec<[Sink<'_, Self>; 3]>);
@@ -137,8 +137,8 @@ macro_rules! float {
                 $T::powf(self, y)
             }
             #[cfg(not(miri))]
-            fn gemm(a: MatRef<Self>, b: MatRef<Self>, out: MatMut<Self>, parallelism: Parallelism) {
-                gemmkit::gemm(1.0, a, b, 0.0, out, parallelism);
+            fn gemm(a: MatRef<Self>, b: MatRef<Self>, beta: Self, out: MatMut<Self>, parallelism: Parallelism) {
+                gemmkit::gemm(1.0, a, b, beta, out, parallelism);
             }
             fn each_block(f: &BlockFn<'_, $T>, x: &[Operand<$T>], len: usize, out: SmallVec<[Sink<'_, $T>; 3]>) {
                 map::each_block(f, x, len, out);

@@ -1,9 +1,9 @@
 //! The numerical half of femtograd: n-dimensional arrays and the loops over them. Nothing here knows what a gradient is.
 //!
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
-//! - [`map`], [`map_into`]: any [`Function`] of several arrays in one pass over memory, vectorised.
+//! - [`map`], [`map_into`], [`update`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
-//! - [`matmul`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
+//! - [`matmul`], [`matmul_to`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
 //! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
 //! - With the feature `linalg`: linear systems and what goes with them.
 //! - [`simd`]: one loop compiled for AVX-512, AVX2 and everything else, chosen at run time; [`math`]: elementary functions
@@ -48,7 +48,7 @@ pub use indices::{Indices, Origin};
 #[cfg(feature = "linalg")]
 pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};
 pub use map::{Function, Input, Sink, map, map_into, map_over};
-pub use matmul::matmul;
+pub use matmul::{matmul, matmul_to};
 pub use order::{argmax, argmin, argsort};
 pub use reduce::{all_finite, max, sum, sum_to};
 pub use scan::cumsum;

@@ -369,3 +369,30 @@ impl<'a, T: Float> Source<'a, T> {
         Run::Block(staged)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    struct Mix;
+    impl Function<f64, 2, 1, 2> for Mix {
+        #[inline(always)]
+        fn at(&self, [a, b]: [f64; 2], [x]: [f64; 1]) -> [f64; 2] {
+            [a + b * x, a - x]
+        }
+    }
+
+    #[test]
+    fn results_may_go_where_arguments_lie() {
+        let long: &[usize] =
+            if cfg!(miri) { &[] } else { &[PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + BLOCK + 3] };
+        for &n in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK].iter().chain(long) {
+            let x: Vec<f64> = (0..n).map(|i| i as f64).collect();
+            let (mut a, mut b) = (vec![2.0; n], vec![3.0; n]);
+            let (old, sinks) = ([Input::Sink(0), Input::Sink(1)], [Sink::Write(&mut a), Sink::Write(&mut b)]);
+            map_over(Mix, old, [Input::Array(&Array::from(x.clone()))], &[n], sinks);
+            assert!(a.iter().zip(&b).zip(&x).all(|((&a, &b), &x)| (a, b) == (2.0 + 3.0 * x, 2.0 - x)), "{n}");
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! Matrix products.
 
-use crate::kernels::{self, Error, Shape};
+use crate::kernels::{self, Error, Shape, sum_to};
 use crate::num::Float;
+use crate::ops::fused::{Fused, fused};
 use crate::{Array, Op, Tensor};
 
 /// `y[…, i, j] = Σₖ a[…, i, k] · b[…, k, j]`, the leading axes broadcast.
@@ -27,6 +28,71 @@ impl<T: Float> Op<T> for MatMul {
         let a = dx[0].as_ref().map(|da| Tensor::apply(MatMul, [da, &x[1]]));
         let b = dx[1].as_ref().map(|db| Tensor::apply(MatMul, [&x[0], db]));
         a.into_iter().chain(b).reduce(|a, b| a + b).expect("at least one tangent")
+    }
+    fn pull(&self, x: &[Tensor<T>], _: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
+        if x[0].wants_grad() {
+            add_product(&mut sums[0], &g, &turned(x[1].data()), x[0].shape());
+        }
+        if x[1].wants_grad() {
+            add_product(&mut sums[1], &turned(x[0].data()), &g, x[1].shape());
+        }
+    }
+}
+
+/// The matrices' transposes, without copying.
+fn turned<T: Float>(x: &Array<T>) -> Array<T> {
+    let n = x.ndim();
+    let order: Shape = (0..n - 2).chain([n - 1, n - 2]).collect();
+    x.permute(&order).expect("every axis once")
+}
+
+/// Adds `a·b` to a cotangent's sum, down to the shape of its argument.
+fn add_product<T: Float>(sum: &mut Option<Array<T>>, a: &Array<T>, b: &Array<T>, shape: &[usize]) {
+    *sum = Some(kernels::matmul_to(sum.take(), a, b, shape).expect("factors and a sum that fit"));
+}
+
+/// `y[…, j] = bⱼ + Σₖ x[…, k] · w[k, j]`: the bias is where the product begins.
+#[derive(Clone)]
+struct Affine;
+
+/// The rows of an array of any leading axes, as a matrix.
+fn rows<T: Float>(x: &Array<T>) -> Array<T> {
+    let (&n, leading) = x.shape().split_last().expect("an axis: checked by `linear`");
+    x.reshape(&[kernels::count(leading), n]).expect("as many elements")
+}
+
+impl<T: Float> Fused<T> for Affine {
+    const NAME: &'static str = "linear";
+    fn compose(&self, x: &[Tensor<T>]) -> Tensor<T> {
+        x[0].matmul(&x[1]) + &x[2]
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        let [x, w, b] = [&x[0], &x[1], &x[2]].map(Tensor::data);
+        let (leading, n) = (&x.shape()[..x.ndim() - 1], w.shape()[1]);
+        let x = rows(x);
+        let begin = b.broadcast_to(&[x.shape()[0], n])?.copied();
+        let y = kernels::matmul_to(Some(begin), &x, w, &[x.shape()[0], n])?;
+        y.reshape(&leading.iter().copied().chain([n]).collect::<Shape>())
+    }
+    fn pull(&self, x: &[Tensor<T>], _: &Array<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        let g = rows(g);
+        let (m, k) = (g.shape()[0], x[1].shape()[0]);
+        if x[0].wants_grad() {
+            // As rows from here to there: a matrix is no copy of the sum, so that it is written where it lies.
+            let mut sum = sums[0].take().map(|sum| rows(&sum));
+            add_product(&mut sum, &g, &turned(x[1].data()), &[m, k]);
+            sums[0] = sum.map(|sum| sum.reshape(x[0].shape()).expect("as many elements"));
+        }
+        if x[1].wants_grad() {
+            add_product(&mut sums[1], &turned(&rows(x[0].data())), &g, x[1].shape());
+        }
+        if x[2].wants_grad() {
+            let gb = sum_to(&g, x[2].shape());
+            sums[2] = Some(match sums[2].take() {
+                Some(sum) => sum + gb,
+                None => gb,
+            });
+        }
     }
 }
 
@@ -68,6 +134,28 @@ impl<T: Float> Tensor<T> {
                 Tensor::apply(MatMul, [&self.reshape(&[rows, k]), other]).reshape(&shape)
             }
             _ => Tensor::apply(MatMul, [self, other]),
+        }
+    }
+
+    /// `y[…, j] = bⱼ + Σₖ x[…, k] · w[k, j]`, a linear layer: [`matmul`](Self::matmul) and the bias in one op, faster than
+    /// the two. Weights are `[k, n]`, the bias is `[n]`, and this tensor has any axes before the last, of length `k`.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let (x, w) = (Tensor::new([[1.0, 2.0]]), Tensor::new([[1.0, 0.0], [0.0, 3.0]]));
+    /// assert_eq!(x.linear(&w, &Tensor::new([0.5, -0.5])).to_string(), "[[1.5, 5.5]]");
+    /// ```
+    ///
+    /// # Panics
+    /// If the shapes are others.
+    #[track_caller]
+    pub fn linear(&self, weight: &Tensor<T>, bias: &Tensor<T>) -> Tensor<T> {
+        match (self.shape(), weight.shape(), bias.shape()) {
+            ([.., k], [l, n], [m]) if k == l && m == n => fused(Affine, [self, weight, bias]),
+            _ => {
+                let why = "shapes […, k], [k, n] and [n] are needed: rows, weights and bias";
+                Tensor::refuse("linear", why, &[self, weight, bias])
+            }
         }
     }
 

@@ -114,6 +114,8 @@ const NO_EDGE: &[&str] = &[
     "index_add",
     "chain",
     "carry",
+    // A product of matrices and a sum, with the edges of these.
+    "linear",
     // Smooth wherever they are defined; a singular matrix is refused.
     "solve",
     "solve_triangular",

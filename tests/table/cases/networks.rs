@@ -10,6 +10,7 @@ type Shaped = (&'static [usize], Values);
 
 pub fn cases<T: Float>() -> Vec<Case<T>> {
     let mut list = softmax();
+    list.extend(layers());
     list.extend(normalisation());
     list.extend(convolution());
     list.extend(pooling());
@@ -28,6 +29,27 @@ fn softmax<T: Float>() -> Vec<Case<T>> {
         case("softmax of large numbers", [M], |[x]| (x + T::of(1000.0)).softmax(1)),
         case("log_softmax along a middle axis", [B], |[x]| x.log_softmax(1)),
         case("softmax of a softmax", [M], |[x]| x.softmax(0).softmax(1)),
+    ]
+}
+
+fn layers<T: Float>() -> Vec<Case<T>> {
+    const X: Shaped = (&[2, 3], ANY);
+    const W: Shaped = (&[3, 4], ANY);
+    const B: Shaped = (&[4], ANY);
+    const S: Shaped = (&[3, 3], ANY);
+    const V: Shaped = (&[3], ANY);
+    vec![
+        case("linear", [X, W, B], |[x, w, b]| x.linear(w, b)),
+        case("linear of a vector", [V, W, B], |[x, w, b]| x.linear(w, b)),
+        case("linear of a batch", [(&[2, 1, 2, 3], ANY), W, B], |[x, w, b]| x.linear(w, b)),
+        case("linear of transposes", [(&[3, 2], ANY), (&[4, 3], ANY), B], |[x, w, b]| {
+            x.t().linear(&w.t(), b)
+        }),
+        case("linear, twice with the same", [V, S, V], |[x, w, b]| x.linear(w, b).linear(w, b) + x * b),
+        case("linear of x, x and its diagonal", [S], |[x]| x.linear(x, &(x * x).sum_axes(0))),
+        case("linear with a constant row", [W, B], |[w, b]| {
+            Tensor::constant([[0.5, -1.0, 2.0], [1.0, 0.25, 0.0]].map(|row| row.map(T::of))).linear(w, b)
+        }),
     ]
 }
 
@@ -162,8 +184,13 @@ const NONZERO_M: Shaped = (&[2, 3], NONZERO);
 pub fn empty() -> Vec<Case<f64>> {
     const E: Shaped = (&[0], ANY);
     const M: Shaped = (&[2, 0], ANY);
+    const M0: Shaped = (&[0, 2], ANY);
+    const W0: Shaped = (&[2, 3], ANY);
     const W: Shaped = (&[3, 2, 2], ANY);
     vec![
+        case("linear of no rows", [M0, W0, (&[3], ANY)], |[x, w, b]| x.linear(w, b)),
+        case("linear of rows of none", [M, (&[0, 3], ANY), (&[3], ANY)], |[x, w, b]| x.linear(w, b)),
+        case("linear to none", [W0, (&[3, 0], ANY), E], |[x, w, b]| x.linear(w, b)),
         case("softmax of nothing", [E], |[x]| x.softmax(0)),
         case("softmax across an axis of none", [M], |[x]| x.softmax(0)),
         case("log_softmax of nothing", [M], |[x]| x.log_softmax(1)),
@@ -195,6 +222,7 @@ pub fn single() -> Vec<Case<f64>> {
     const X: Shaped = (&[1], ANY);
     vec![
         case("softmax of [1, 1]", [M], |[x]| x.softmax(1)),
+        case("linear of [1, 1]", [M, M, X], |[x, w, b]| x.linear(w, b)),
         case("layer_norm of [1, 1]", [M, X, X], |[x, w, b]| x.layer_norm(w, Some(b), 0.1)),
         case("rms_norm of [1]", [X, X], |[x, w]| x.rms_norm(w, 0.1)),
         case("batch_norm of [1, 1]", [M, X, X], |[x, w, b]| x.batch_norm(&x.channel_moments(), w, b, 0.1)),
