@@ -23,6 +23,7 @@
 
 mod array;
 mod buffer;
+mod conv;
 mod float;
 mod index;
 mod indices;
@@ -40,6 +41,7 @@ mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
+pub use conv::{Convolution, convolve, convolve_back};
 pub use float::Float;
 pub use index::{
     add_to_slice, add_to_windows, concat, index_add, index_select, scatter_add, take_along_axis,
