@@ -66,8 +66,7 @@ pub fn convolve_back<T: Float>(
 ) -> [Option<Array<T>>; 2] {
     let plan = Plan::new(x.shape(), w.shape(), how);
     let (dense_x, dense_w, dense_g) = (x.contiguous(), w.contiguous(), g.contiguous());
-    let [from_x, from_w, from_g] =
-        [&dense_x, &dense_w, &dense_g].map(|a| a.as_slice().expect("contiguous"));
+    let [from_x, from_w, from_g] = [&dense_x, &dense_w, &dense_g].map(|a| a.as_slice().expect("contiguous"));
     let (piece, each) = (plan.piece(), x.len() / plan.images.max(1));
     let pieces = plan.images.div_ceil(piece);
     let gx = wanted[0].then(|| {
@@ -418,7 +417,9 @@ impl<'a, T: Float> Turned<'a, T> {
             // The elements of a kernel that lie in this plane, and how far they look.
             let along = |k: usize| {
                 let places = (0..plan.kernel[k]).map(move |i| (i, plan.place(k, i * dilation[k])));
-                places.filter(move |(_, (at, _))| *at == plane[k]).map(move |(i, (_, by))| (i, margin[k] - by))
+                places
+                    .filter(move |(_, (at, _))| *at == plane[k])
+                    .map(move |(i, (_, by))| (i, margin[k] - by))
             };
             let taps: Vec<(usize, usize)> = along(0)
                 .flat_map(|(i, by)| {

@@ -3,7 +3,7 @@
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
 //! - [`map`], [`map_into`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
-//! - [`matmul`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
+//! - [`matmul`]; [`convolve`], [`max_pool`], [`mean_pool`] and the way back; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
 //! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
 //! - With the feature `linalg`: linear systems and what goes with them.
 //! - [`simd`]: one loop compiled for AVX-512, AVX2 and everything else, chosen at run time; [`math`]: elementary functions
@@ -33,6 +33,7 @@ mod map;
 pub mod math;
 mod matmul;
 mod order;
+mod pool;
 mod reduce;
 mod scan;
 pub mod simd;
@@ -52,6 +53,7 @@ pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};
 pub use map::{Function, Sink, map, map_into};
 pub use matmul::matmul;
 pub use order::{argmax, argmin, argsort};
+pub use pool::{Pooling, max_pool, max_pool_back, mean_pool, mean_pool_back};
 pub use reduce::{all_finite, max, sum, sum_to};
 pub use scan::cumsum;
 pub use threads::{set_threads, threads};

@@ -143,3 +143,95 @@ fn convolutions_have_the_same_bits_on_one_thread_and_two() {
     set_threads(0);
     assert_eq!(wide, alone);
 }
+
+/// The value and the gradient of a pooling by the definition, with the padding written out.
+fn pooled(x: &Array<f64>, g: &Array<f64>, how: &Pooling, max: bool) -> (Vec<f64>, Vec<f64>) {
+    let [planes, height, width]: [usize; 3] = x.shape().try_into().unwrap();
+    let [_, rows, columns]: [usize; 3] = g.shape().try_into().unwrap();
+    let (xs, gs) = (x.to_vec(), g.to_vec());
+    let (mut y, mut gx) = (vec![], vec![0.0; xs.len()]);
+    for place in 0..planes * rows * columns {
+        let (plane, i, j) = (place / (rows * columns), place / columns % rows, place % columns);
+        let mut window: Vec<(f64, Option<usize>)> = vec![];
+        for k in 0..how.size[0] {
+            for l in 0..how.size[1] {
+                let h = (i * how.stride[0] + k * how.dilation[0]).checked_sub(how.padding[0]);
+                let v = (j * how.stride[1] + l * how.dilation[1]).checked_sub(how.padding[1]);
+                window.push(match (h, v) {
+                    (Some(h), Some(v)) if h < height && v < width => {
+                        let at = (plane * height + h) * width + v;
+                        (xs[at], Some(at))
+                    }
+                    _ => (if max { f64::NEG_INFINITY } else { 0.0 }, None),
+                });
+            }
+        }
+        let nan = max && window.iter().any(|(v, _)| v.is_nan());
+        let largest = window.iter().fold(f64::NEG_INFINITY, |m, (v, _)| m.max(*v));
+        let mean = window.iter().map(|(v, _)| v).sum::<f64>() / window.len() as f64;
+        y.push(if nan {
+            f64::NAN
+        } else if max {
+            largest
+        } else {
+            mean
+        });
+        let winners = window.iter().filter(|(v, _)| !max || (!nan && *v == largest)).count() as f64;
+        for (v, at) in window {
+            let share = if nan {
+                f64::NAN
+            } else if !max || v == largest {
+                1.0 / winners
+            } else {
+                0.0
+            };
+            let g = gs[place];
+            let part = if g == 0.0 || share == 0.0 && !g.is_nan() { 0.0 } else { g * share };
+            at.into_iter().for_each(|at| gx[at] += part);
+        }
+    }
+    (y, gx)
+}
+
+fn same(a: &[f64], b: &[f64]) -> bool {
+    let close = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() < 1e-12;
+    a.len() == b.len() && a.iter().zip(b).all(|(&a, &b)| close(a, b))
+}
+
+#[test]
+fn pooling_agrees_with_the_definition() {
+    let mut random = Random(2);
+    for round in 0..if cfg!(miri) { 4 } else { 400 } {
+        let mut pick = |choices: &[usize]| choices[random.below(choices.len())];
+        let how = if round % 2 == 0 {
+            Pooling { size: [2; 2], stride: [2; 2], padding: [0; 2], dilation: [1; 2] }
+        } else {
+            let size = [pick(&[1, 2, 3]), pick(&[1, 2, 3])];
+            let padding = [pick(&[0, 1]).min(size[0] / 2), pick(&[0, 1]).min(size[1] / 2)];
+            let stride = [pick(&[1, 2, 3]), pick(&[1, 2, 3])];
+            Pooling { size, stride, padding, dilation: [pick(&[1, 2]), pick(&[1, 2])] }
+        };
+        let mut length = |k: usize| {
+            let least = ((how.size[k] - 1) * how.dilation[k] + 1).saturating_sub(2 * how.padding[k]);
+            least + if cfg!(miri) { random.below(3) } else { [0, 1, 2, 7, 29, 33, 66][random.below(7)] }
+        };
+        let shape = [length(0), length(1)];
+        let shape = [random.below(4), shape[0], shape[1]];
+        // Few different numbers, so that there are ties; and the hard ones.
+        let hard = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0];
+        let mut number = |_| match random.below(40) {
+            few @ 0..4 => hard[few],
+            other => other as f64 % 4.0 - 2.0,
+        };
+        let x = Array::from_fn(&shape, &mut number);
+        for max in [true, false] {
+            let y = if max { max_pool(&turned(&x), &how) } else { mean_pool(&turned(&x), &how) };
+            let g = Array::from_fn(y.shape(), &mut number);
+            let back = if max { max_pool_back } else { mean_pool_back };
+            let gx = back(&turned(&x), &y, &turned(&g), &how);
+            let (want_y, want_gx) = pooled(&x, &g, &how, max);
+            assert!(same(&y.to_vec(), &want_y), "{shape:?} {how:?}, max {max}: value");
+            assert!(same(&gx.to_vec(), &want_gx), "{shape:?} {how:?}, max {max}: gradient");
+        }
+    }
+}

@@ -114,6 +114,8 @@ const NO_EDGE: &[&str] = &[
     "index_add",
     "chain",
     "carry",
+    // A matrix product, with the rows of one.
+    "conv2d",
     // Smooth wherever they are defined; a singular matrix is refused.
     "solve",
     "solve_triangular",
