@@ -500,18 +500,18 @@ fn convolve_back<T: Float, const D: usize>(
     with_bias(op, y, bias)
 }
 
-/// The windows along `D` axes from the one named on. Their elements lie along `D` axes in front, the last one first: so
+/// The windows along two axes from the one named on. Their elements lie along two axes in front, the last one first: so
 /// neighbours in memory stay neighbours, for what is done with all windows at once.
 #[track_caller]
-fn windows_in_front<T: Float, const D: usize>(
+fn windows_in_front<T: Float>(
     x: &Tensor<T>,
     first: usize,
-    size: [usize; D],
-    stride: [usize; D],
-    dilation: [usize; D],
+    size: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
 ) -> Tensor<T> {
     let mut y = x.clone();
-    for k in 0..D {
+    for k in 0..2 {
         let axis = first + k + k;
         y = linear(Windows { axis, size: size[k], step: stride[k], dilation: dilation[k] }, &y);
         let last = y.shape().len() - 1;
