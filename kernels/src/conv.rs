@@ -138,15 +138,16 @@ impl<T: Float, const N: usize, const REST: usize, const FUSED: bool> Kernel for 
         let Product { a, rows, b, steps, out } = self.0;
         let width = out.len() / rows.len().max(1);
         for (rows, out) in rows.chunks(ROWS).zip(out.chunks_mut(ROWS * width)) {
-            // Rows that are not there are computed as the first one is, and dropped.
-            let rows = from_fn(|r| *rows.get(r).unwrap_or(&rows[0]));
+            // Where there are fewer rows, the first one is computed several times.
+            let row = |r: usize| if r < rows.len() { r } else { 0 };
+            let (into, rows) = (from_fn(|r| row(r) * width), from_fn(|r| rows[row(r)]));
             for steps in steps.chunks(STEPS) {
                 let whole = width - width % N;
                 for at in (0..whole).step_by(N) {
-                    tile::<T, N, FUSED>(a, &rows, b, steps, out, width, at);
+                    tile::<T, N, FUSED>(a, &rows, b, steps, out, &into, at);
                 }
                 for at in (whole..width).step_by(REST) {
-                    tile::<T, REST, FUSED>(a, &rows, b, steps, out, width, at);
+                    tile::<T, REST, FUSED>(a, &rows, b, steps, out, &into, at);
                 }
             }
         }
@@ -161,7 +162,7 @@ fn tile<T: Float, const N: usize, const FUSED: bool>(
     b: &[T],
     steps: &[(usize, usize)],
     out: &mut [T],
-    width: usize,
+    into: &[usize; ROWS],
     at: usize,
 ) {
     // All of one length, which is then checked once for all.
@@ -169,12 +170,10 @@ fn tile<T: Float, const N: usize, const FUSED: bool>(
     let row = |r: usize| &a[rows[r]..][..left];
     let [a0, a1, a2, a3] = [row(0), row(1), row(2), row(3)];
     let [a4, a5, a6, a7] = [row(4), row(5), row(6), row(7)];
-    let mut sums = [[T::ZERO; N]; ROWS];
-    for (sum, out) in sums.iter_mut().zip(out.chunks(width)) {
-        sum.copy_from_slice(&out[at..at + N]);
-    }
-    // Taken apart, since only then do they stay in registers.
-    let [mut s0, mut s1, mut s2, mut s3, mut s4, mut s5, mut s6, mut s7] = sums;
+    // All by name, since only then do the sums stay in registers.
+    let sum = |r: usize| *out[into[r] + at..].first_chunk::<N>().expect("filled up to whole tiles");
+    let [mut s0, mut s1, mut s2, mut s3] = [sum(0), sum(1), sum(2), sum(3)];
+    let [mut s4, mut s5, mut s6, mut s7] = [sum(4), sum(5), sum(6), sum(7)];
     for &(i, k) in steps {
         let b: [T; N] = *b[k + at..].first_chunk().expect("filled up to whole tiles");
         add::<T, N, FUSED>(&mut s0, a0[i], b);
@@ -186,10 +185,15 @@ fn tile<T: Float, const N: usize, const FUSED: bool>(
         add::<T, N, FUSED>(&mut s6, a6[i], b);
         add::<T, N, FUSED>(&mut s7, a7[i], b);
     }
-    let sums = [s0, s1, s2, s3, s4, s5, s6, s7];
-    for (sum, out) in sums.iter().zip(out.chunks_mut(width)) {
-        out[at..at + N].copy_from_slice(sum);
-    }
+    let mut put = |r: usize, sum: [T; N]| out[into[r] + at..][..N].copy_from_slice(&sum);
+    put(0, s0);
+    put(1, s1);
+    put(2, s2);
+    put(3, s3);
+    put(4, s4);
+    put(5, s5);
+    put(6, s6);
+    put(7, s7);
 }
 
 #[inline(always)]

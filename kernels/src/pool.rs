@@ -3,6 +3,7 @@
 use crate::reduce::{Fold, Max, Sum};
 use crate::simd::{Kernel, dispatch};
 use crate::{Array, Buffer, Float, count, threads, window_count};
+use std::array::from_fn;
 use std::marker::PhantomData;
 
 /// The windows of a pooling over two axes.
@@ -226,19 +227,31 @@ impl<T: Float, F: Pool<T>> Kernel for Back<'_, T, F> {
         let results = y.chunks(rows * columns).zip(g.chunks(rows * columns));
         let planes = x.chunks(height * width).zip(gx.chunks_mut(height * width)).zip(results);
         if plan.by_fours() {
+            // What each of four gets, by which of them share.
+            let of_four: [[T; 4]; 16] = from_fn(|who: usize| {
+                let all = T::of(who.count_ones() as f64);
+                from_fn(|k| if who >> k & 1 == 1 { T::ONE / all } else { T::ZERO / all })
+            });
             for ((x, gx), (y, g)) in planes {
                 if height % 2 + width % 2 > 0 {
                     gx.fill(T::ZERO);
                 }
                 let results = y.chunks(columns).zip(g.chunks(columns));
                 for ((x, gx), (y, g)) in x.chunks(2 * width).zip(gx.chunks_mut(2 * width)).zip(results) {
-                    let (x, gx) = (x.split_at(width), gx.split_at_mut(width));
-                    let x = x.0.as_chunks().0.chunks(LANES).zip(x.1.as_chunks().0.chunks(LANES));
-                    let (above, below) = (gx.0.as_chunks_mut().0, gx.1.as_chunks_mut().0);
-                    let gx = above.chunks_mut(LANES).zip(below.chunks_mut(LANES));
-                    let results = y.chunks(LANES).zip(g.chunks(LANES));
-                    for ((x, gx), (y, g)) in x.zip(gx).zip(results) {
-                        fours::<T, F>(x, y, g, gx);
+                    let (above, below) = x.split_at(width);
+                    let x = above.as_chunks().0.iter().zip(below.as_chunks().0);
+                    let (above, below) = gx.split_at_mut(width);
+                    let gx = above.as_chunks_mut().0.iter_mut().zip(below.as_chunks_mut().0);
+                    for (((&[a, b], &[c, d]), (above, below)), (&y, &g)) in x.zip(gx).zip(y.iter().zip(g)) {
+                        let [a, b, c, d] = [a, b, c, d].map(|x| F::shares(x, y) as usize);
+                        let who = a | b << 1 | c << 2 | d << 3;
+                        // Nobody could predict who it is, so there is no branch for that.
+                        let [a, b, c, d] = if who > 0 && g * T::ZERO == T::ZERO {
+                            of_four[who].map(|share| g * share + T::ZERO) // 0, not −0
+                        } else {
+                            of_four[who].map(|share| part(g, share))
+                        };
+                        (*above, *below) = ([a, b], [c, d]);
                     }
                 }
             }
@@ -262,40 +275,6 @@ impl<T: Float, F: Pool<T>> Kernel for Back<'_, T, F> {
                 gx.copy_from_slice(&to[at..at + width]);
             }
         }
-    }
-}
-
-/// Windows of four that are taken together.
-const LANES: usize = 16;
-
-/// The gradients of at most [`LANES`] windows of four, from two rows of pairs to two others: in arrays of constant length,
-/// which the compiler makes vectors of: nobody could predict the branches.
-#[inline(always)]
-fn fours<T: Float, F: Pool<T>>(
-    (above, below): (&[[T; 2]], &[[T; 2]]),
-    y: &[T],
-    g: &[T],
-    (to_above, to_below): (&mut [[T; 2]], &mut [[T; 2]]),
-) {
-    let (mut x, mut gx, mut all) = ([[T::ZERO; LANES]; 4], [[T::ZERO; LANES]; 4], [T::ZERO; LANES]);
-    for (j, ([a, b], [c, d])) in above.iter().zip(below).enumerate() {
-        [x[0][j], x[1][j], x[2][j], x[3][j]] = [*a, *b, *c, *d];
-    }
-    let [mut some_y, mut some_g] = [[T::ZERO; LANES]; 2];
-    some_y[..y.len()].copy_from_slice(y);
-    some_g[..g.len()].copy_from_slice(g);
-    for x in &x {
-        for j in 0..LANES {
-            all[j] += share::<T, F>(x[j], some_y[j]);
-        }
-    }
-    for (x, gx) in x.iter().zip(&mut gx) {
-        for j in 0..LANES {
-            gx[j] = part(some_g[j], share::<T, F>(x[j], some_y[j]) * (T::ONE / all[j]));
-        }
-    }
-    for (j, (above, below)) in to_above.iter_mut().zip(to_below).enumerate() {
-        (*above, *below) = ([gx[0][j], gx[1][j]], [gx[2][j], gx[3][j]]);
     }
 }
 
