@@ -91,6 +91,17 @@ fn convolutions_are_their_definition() {
     }
 }
 
+/// The last element never meets the first weight: no 0 of a padding may make NaN of that.
+#[test]
+fn an_infinite_weight_reaches_only_what_it_meets() {
+    let x = Tensor::new([[[1.0, 2.0, 3.0]]]);
+    let w = Tensor::new([[[f64::INFINITY, 1.0]]]);
+    let y = x.conv1d(&w, None, &Conv::default());
+    y.backward_with(Array::full(&[1, 1, 2], 1.0));
+    assert_eq!(x.grad().unwrap().to_vec(), [f64::INFINITY, f64::INFINITY, 1.0]);
+    assert_eq!(w.grad().unwrap().to_vec(), [3.0, 5.0]);
+}
+
 #[test]
 fn transposed_convolutions_are_transposed() {
     for (case, groups) in (0..MOVES.len() * MOVES.len()).zip([1, 2, 3].into_iter().cycle()) {

@@ -77,6 +77,9 @@ pub trait Float:
     fn sigmoid(self) -> Self;
     /// `erf x = 2/√π ∫₀ˣ e^(−t²) dt`
     fn erf(self) -> Self;
+    /// `self·a + b`, rounded once. Only for loops compiled for processors that have it: elsewhere it is a slow function.
+    #[doc(hidden)]
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// `a·b + beta·out` for two matrices, for [`matmul`](crate::matmul).
     #[cfg(not(miri))]
     #[doc(hidden)]
@@ -131,6 +134,10 @@ macro_rules! float {
             #[inline(always)]
             fn sqrt(self) -> Self {
                 $T::sqrt(self)
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                $T::mul_add(self, a, b)
             }
             #[inline(always)]
             fn powf(self, y: Self) -> Self {

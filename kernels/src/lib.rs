@@ -1,9 +1,10 @@
 //! The numerical half of femtograd: n-dimensional arrays and the loops over them. Nothing here knows what a gradient is.
 //!
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
-//! - [`map`], [`map_into`], [`update`]: any [`Function`] of several arrays in one pass over memory, vectorised.
+//! - [`map`], [`map_into`], [`map_over`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
-//! - [`matmul`], [`matmul_to`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
+//! - [`matmul`], [`matmul_to`]; [`convolve`], [`max_pool`], [`mean_pool`] and the way back.
+//! - [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
 //! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
 //! - With the feature `linalg`: linear systems and what goes with them.
 //! - [`simd`]: one loop compiled for AVX-512, AVX2 and everything else, chosen at run time; [`math`]: elementary functions
@@ -23,6 +24,7 @@
 
 mod array;
 mod buffer;
+mod conv;
 mod float;
 mod index;
 mod indices;
@@ -32,6 +34,7 @@ mod map;
 pub mod math;
 mod matmul;
 mod order;
+mod pool;
 mod reduce;
 mod scan;
 pub mod simd;
@@ -40,6 +43,7 @@ mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
+pub use conv::{Convolution, convolve, convolve_back};
 pub use float::Float;
 pub use index::{
     add_to_slice, add_to_windows, concat, index_add, index_select, scatter_add, take_along_axis,
@@ -50,6 +54,7 @@ pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};
 pub use map::{Function, Input, Sink, map, map_into, map_over};
 pub use matmul::{matmul, matmul_to};
 pub use order::{argmax, argmin, argsort};
+pub use pool::{Pooling, max_pool, max_pool_back, mean_pool, mean_pool_back};
 pub use reduce::{all_finite, max, sum, sum_to};
 pub use scan::cumsum;
 pub use threads::{set_threads, threads};

@@ -1,11 +1,15 @@
 //! Convolution and pooling, which are one idea: windows. A view takes them from an axis without copying; a convolution is
-//! a matrix product with them, pooling a reduction over them.
+//! a matrix product with them, pooling a reduction over them. That is what they mean; values and first derivatives come
+//! from kernels that never form the windows. What runs over one axis is the same over two, the first of length 1.
 
+use super::fused::{Fused, fused};
 use super::linear::{Linear, LinearOp, linear, sum_of};
 use super::normalize::per_channel;
-use crate::kernels::{self, Error, Shape, count, window_count};
+use crate::context::unrecorded;
+use crate::frontier::add;
+use crate::kernels::{self, Convolution, Error, Pooling, Shape, count, window_count};
 use crate::num::Float;
-use crate::{Array, Tensor, concat};
+use crate::{Array, Tensor, concat, vjp};
 use std::ops::Range;
 
 /// `y[…, j, …, k] = x[…, j·step + k·dilation, …]`: windows along an axis, their `size` elements along a new last one.
@@ -51,6 +55,88 @@ impl<T: Float> Linear<T> for Overlay {
     }
     fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
         linear(self.of.clone(), g)
+    }
+}
+
+/// `y[n, o, i] = b[o] + Σ x[n, c, i·stride + k·dilation − padding] · w[o, c, k]` over two axes, with or without `b`.
+#[derive(Clone)]
+struct Convolve(Convolution);
+impl<T: Float> Fused<T> for Convolve {
+    const NAME: &'static str = "conv2d";
+    fn compose(&self, x: &[Tensor<T>]) -> Tensor<T> {
+        let Convolution { stride, padding, dilation, groups } = self.0;
+        let (n, ([outputs, each], kernel)) = (x[0].shape()[0], split::<2>(x[1].shape()).expect("four axes"));
+        // [kernel…, examples, groups, channels of one, positions…], the kernel's last axis first
+        let mut y = x[0].clone();
+        for k in 0..2 {
+            y = padded(&y, k + 2, padding[k], padding[k], T::ZERO);
+        }
+        y = y.reshape(&[&[n, groups, each], &y.shape()[2..]].concat());
+        y = windows_in_front(&y, 3, kernel, stride, dilation);
+        let positions = &y.shape()[5..];
+        let shape = [&[outputs, n], positions].concat();
+        let sizes = [groups, each * count(&kernel), n * count(positions)];
+        let columns = y.permute(&[3, 4, 1, 0, 2, 5, 6]).reshape(&sizes);
+        let rows = x[1].reshape(&[groups, outputs / groups, sizes[1]]);
+        with_bias("conv2d", rows.matmul(&columns).reshape(&shape).transpose(0, 1), x.get(2))
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        Ok(kernels::convolve(x[0].data(), x[1].data(), x.get(2).map(Tensor::data), &self.0))
+    }
+    fn pull(&self, x: &[Tensor<T>], _: &Array<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        let wanted = [x[0].wants_grad(), x[1].wants_grad()];
+        if wanted[0] && !kernels::all_finite(x[1].data()) {
+            return pull_composed(self, x, g, sums);
+        }
+        let [gx, gw] = kernels::convolve_back(x[0].data(), x[1].data(), g, &self.0, wanted);
+        sums[0] = add(sums[0].take(), gx);
+        sums[1] = add(sums[1].take(), gw);
+        if let Some(bias) = x.get(2).filter(|bias| bias.wants_grad()) {
+            let gb = kernels::sum_to(g, &[bias.shape(), &[1, 1]].concat());
+            sums[2] = add(sums[2].take(), Some(gb.reshape(bias.shape()).expect("as many elements")));
+        }
+    }
+}
+
+/// The first derivative of a fused op by that of its composition.
+fn pull_composed<T: Float>(op: &impl Fused<T>, x: &[Tensor<T>], g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+    let constants: Vec<_> = x.iter().map(|x| Tensor::constant(x.data().clone())).collect();
+    let g = Tensor::constant(g.clone());
+    let parts = unrecorded(|| vjp(|x: &Vec<Tensor<T>>| op.compose(x), &constants).1(&g));
+    for ((sum, part), _) in sums.iter_mut().zip(parts).zip(x).filter(|(_, x)| x.wants_grad()) {
+        *sum = add(sum.take(), Some(part.data().clone()));
+    }
+}
+
+/// The largest element of each window over the last two axes. Equal maxima share the gradient equally.
+#[derive(Clone)]
+struct MaxPool(Pooling);
+impl<T: Float> Fused<T> for MaxPool {
+    const NAME: &'static str = "max_pool2d";
+    fn compose(&self, x: &[Tensor<T>]) -> Tensor<T> {
+        windows_of(&x[0], &self.0, T::NEG_INFINITY).max_axes([0, 1])
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        Ok(kernels::max_pool(x[0].data(), &self.0))
+    }
+    fn pull(&self, x: &[Tensor<T>], y: &Array<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        sums[0] = add(sums[0].take(), Some(kernels::max_pool_back(x[0].data(), y, g, &self.0)));
+    }
+}
+
+/// The mean of each window over the last two axes, amid zeros.
+#[derive(Clone)]
+struct AvgPool(Pooling);
+impl<T: Float> Fused<T> for AvgPool {
+    const NAME: &'static str = "avg_pool2d";
+    fn compose(&self, x: &[Tensor<T>]) -> Tensor<T> {
+        windows_of(&x[0], &self.0, T::ZERO).mean_axes([0, 1])
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        Ok(kernels::mean_pool(x[0].data(), &self.0))
+    }
+    fn pull(&self, x: &[Tensor<T>], y: &Array<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        sums[0] = add(sums[0].take(), Some(kernels::mean_pool_back(x[0].data(), y, g, &self.0)));
     }
 }
 
@@ -221,7 +307,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis, a window does not fit into it, or the padding is more than half a window.
     #[track_caller]
     pub fn max_pool1d(&self, pool: &Pool<1>) -> Tensor<T> {
-        pooled("max_pool1d", self, pool, T::NEG_INFINITY).max_axes(0)
+        pooled("max_pool1d", self, pool, MaxPool)
     }
 
     /// The largest element of each window over the last two axes. Equal maxima share the gradient equally.
@@ -239,7 +325,7 @@ impl<T: Float> Tensor<T> {
     /// If there are no such axes, a window does not fit into them, or the padding is more than half a window.
     #[track_caller]
     pub fn max_pool2d(&self, pool: &Pool<2>) -> Tensor<T> {
-        pooled("max_pool2d", self, pool, T::NEG_INFINITY).max_axes([0, 1])
+        pooled("max_pool2d", self, pool, MaxPool)
     }
 
     /// The mean of each window along the last axis. Zeros added at the ends count (PyTorch's `count_include_pad`).
@@ -248,7 +334,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis, a window does not fit into it, or the padding is more than half a window.
     #[track_caller]
     pub fn avg_pool1d(&self, pool: &Pool<1>) -> Tensor<T> {
-        pooled("avg_pool1d", self, pool, T::ZERO).mean_axes(0)
+        pooled("avg_pool1d", self, pool, AvgPool)
     }
 
     /// The mean of each window over the last two axes. Zeros added at the ends count (PyTorch's `count_include_pad`).
@@ -257,7 +343,7 @@ impl<T: Float> Tensor<T> {
     /// If there are no such axes, a window does not fit into them, or the padding is more than half a window.
     #[track_caller]
     pub fn avg_pool2d(&self, pool: &Pool<2>) -> Tensor<T> {
-        pooled("avg_pool2d", self, pool, T::ZERO).mean_axes([0, 1])
+        pooled("avg_pool2d", self, pool, AvgPool)
     }
 }
 
@@ -313,24 +399,41 @@ fn convolve<T: Float, const D: usize>(
         let why = "the weight is [output channels, channels / groups, …]";
         Tensor::refuse(op, &format!("{channels} channels, {groups} groups: {why}"), &[x, weight])
     }
-    let mut y = x.clone();
-    for k in 0..D {
-        let length = lengths[k] + 2 * padding[k];
-        if let Err(why) = window_count(length, kernel[k], stride[k], dilation[k]) {
-            Tensor::refuse(op, &format!("along axis {} with its padding: {why}", k + 2), &[x, weight])
-        }
-        y = padded(&y, k + 2, padding[k], padding[k], T::ZERO);
+    if let Some(bias) = bias.filter(|bias| *bias.shape() != [outputs]) {
+        Tensor::refuse(op, &format!("one number is needed for each of {outputs} channels"), &[bias, weight])
     }
-    // [kernel…, examples, groups, channels of one, positions…], the kernel's last axis first
-    y = y.reshape(&[&[n, groups, each], &y.shape()[2..]].concat());
-    y = windows_in_front(&y, 3, kernel, stride, dilation);
-    let positions = &y.shape()[D + 3..];
-    let shape = [&[outputs, n], positions].concat();
-    let sizes = [groups, each * count(&kernel), n * count(positions)];
-    let order = axes(D + 1, 2).chain(axes(0, D).rev()).chain(axes(D, 1)).chain(axes(D + 3, D));
-    let columns = y.permute(&order.collect::<Vec<_>>()).reshape(&sizes);
-    let rows = weight.reshape(&[groups, outputs / groups, sizes[1]]);
-    with_bias(op, rows.matmul(&columns).reshape(&shape).transpose(0, 1), bias)
+    let mut shape = Shape::from_slice(&[n, outputs]);
+    for k in 0..D {
+        match window_count(lengths[k] + 2 * padding[k], kernel[k], stride[k], dilation[k]) {
+            Ok(windows) => shape.push(windows),
+            Err(why) => {
+                let why = format!("along axis {} with its padding: {why}", k + 2);
+                Tensor::refuse(op, &why, &[x, weight])
+            }
+        }
+    }
+    let (stride, padding, dilation) = (on_two(stride, 1), on_two(padding, 0), on_two(dilation, 1));
+    let how = Convolve(Convolution { stride, padding, dilation, groups });
+    let x = shaped(x, &[&[n, channels], &on_two(lengths, 1)[..]].concat());
+    let weight = shaped(weight, &[&[outputs, each], &on_two(kernel, 1)[..]].concat());
+    let y = match bias {
+        Some(bias) => fused(how, [&x, &weight, bias]),
+        None => fused(how, [&x, &weight]),
+    };
+    shaped(&y, &shape)
+}
+
+/// `x` in a shape, which it may have already.
+#[track_caller]
+fn shaped<T: Float>(x: &Tensor<T>, shape: &[usize]) -> Tensor<T> {
+    if x.shape() == shape { x.clone() } else { x.reshape(shape) }
+}
+
+/// What is given for each of `D` axes, for the last `D` of two.
+fn on_two<const D: usize>(given: [usize; D], other: usize) -> [usize; 2] {
+    let mut two = [other; 2];
+    two[2 - D..].copy_from_slice(&given);
+    two
 }
 
 /// How long `n` windows are together, and which part of that a transposed convolution leaves.
@@ -397,18 +500,18 @@ fn convolve_back<T: Float, const D: usize>(
     with_bias(op, y, bias)
 }
 
-/// The windows along `D` axes from the one named on. Their elements lie along `D` axes in front, the last one first: so
+/// The windows along two axes from the one named on. Their elements lie along two axes in front, the last one first: so
 /// neighbours in memory stay neighbours, for what is done with all windows at once.
 #[track_caller]
-fn windows_in_front<T: Float, const D: usize>(
+fn windows_in_front<T: Float>(
     x: &Tensor<T>,
     first: usize,
-    size: [usize; D],
-    stride: [usize; D],
-    dilation: [usize; D],
+    size: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
 ) -> Tensor<T> {
     let mut y = x.clone();
-    for k in 0..D {
+    for k in 0..2 {
         let axis = first + k + k;
         y = linear(Windows { axis, size: size[k], step: stride[k], dilation: dilation[k] }, &y);
         let last = y.shape().len() - 1;
@@ -417,29 +520,44 @@ fn windows_in_front<T: Float, const D: usize>(
     y
 }
 
-/// The windows of the last `D` axes, their elements along the first `D`.
+/// The windows of the last two axes amid a padding, their elements along the first two.
+fn windows_of<T: Float>(x: &Tensor<T>, how: &Pooling, outside: T) -> Tensor<T> {
+    let first = x.shape().len() - 2;
+    let mut y = x.clone();
+    for k in 0..2 {
+        y = padded(&y, first + k, how.padding[k], how.padding[k], outside);
+    }
+    windows_in_front(&y, first, how.size, how.stride, how.dilation)
+}
+
+/// The last `D` axes pooled by `op`.
 #[track_caller]
-fn pooled<T: Float, const D: usize>(
-    op: &'static str,
+fn pooled<T: Float, const D: usize, F: Fused<T>>(
+    name: &'static str,
     x: &Tensor<T>,
     pool: &Pool<D>,
-    outside: T,
+    op: impl FnOnce(Pooling) -> F,
 ) -> Tensor<T> {
     let &Pool { size, stride, padding, dilation } = pool;
-    let Some(first) = x.shape().len().checked_sub(D) else {
-        Tensor::refuse(op, &format!("the windows have more axes, {D}"), &[x])
+    let Some((leading, lengths)) = x.shape().split_last_chunk::<D>() else {
+        Tensor::refuse(name, &format!("the windows have more axes, {D}"), &[x])
     };
-    let mut y = x.clone();
+    let mut shape = Shape::from(leading);
     for k in 0..D {
-        let length = x.shape()[first + k] + 2 * padding[k];
-        if let Err(why) = window_count(length, size[k], stride[k], dilation[k]) {
-            Tensor::refuse(op, &format!("along axis {} with its padding: {why}", first + k), &[x])
+        match window_count(lengths[k] + 2 * padding[k], size[k], stride[k], dilation[k]) {
+            Ok(windows) => shape.push(windows),
+            Err(why) => {
+                let why = format!("along axis {} with its padding: {why}", leading.len() + k);
+                Tensor::refuse(name, &why, &[x])
+            }
         }
         if 2 * padding[k] > (size[k] - 1) * dilation[k] + 1 {
             let why = format!("a padding of {} is more than half a window of {}", padding[k], size[k]);
-            Tensor::refuse(op, &why, &[x])
+            Tensor::refuse(name, &why, &[x])
         }
-        y = padded(&y, first + k, padding[k], padding[k], outside);
     }
-    windows_in_front(&y, first, size, stride, dilation)
+    let x = shaped(x, &[leading, &on_two(*lengths, 1)].concat());
+    let (size, stride) = (on_two(size, 1), on_two(stride, 1));
+    let (padding, dilation) = (on_two(padding, 0), on_two(dilation, 1));
+    shaped(&fused(op(Pooling { size, stride, padding, dilation }), [&x]), &shape)
 }

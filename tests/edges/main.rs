@@ -116,6 +116,8 @@ const NO_EDGE: &[&str] = &[
     "carry",
     // A product of matrices and a sum, with the edges of these.
     "linear",
+    // A matrix product, with the rows of one.
+    "conv2d",
     // Smooth wherever they are defined; a singular matrix is refused.
     "solve",
     "solve_triangular",

@@ -96,6 +96,15 @@ fn convolution<T: Float>() -> Vec<Case<T>> {
         case("conv2d with everything", [I, (&[2, 1, 2, 3], ANY)], |[x, w]| {
             x.conv2d(w, None, &Conv { stride: [2, 1], padding: [1, 2], dilation: [1, 2], groups: 2 })
         }),
+        case(
+            "conv2d, more outputs than a tile has",
+            [(&[2, 3, 4, 5], ANY), (&[17, 3, 3, 3], ANY), (&[17], ANY)],
+            |[x, w, b]| x.conv2d(w, Some(b), &Conv { padding: [1, 1], ..Conv::default() }),
+        ),
+        case("conv2d of views", [(&[5, 4, 2, 1], ANY), (&[2, 2, 2, 3], ANY)], |[x, w]| {
+            let padded = Conv { padding: [2, 3], ..Conv::default() };
+            x.permute(&[3, 2, 1, 0]).conv2d(&w.permute(&[2, 1, 0, 3]), None, &padded)
+        }),
         case("conv_transpose1d", [(&[2, 2, 3], ANY), (&[2, 3, 2], ANY), (&[3], ANY)], |[x, w, b]| {
             x.conv_transpose1d(w, Some(b), &ConvTranspose::default())
         }),
@@ -115,6 +124,12 @@ fn pooling<T: Float>() -> Vec<Case<T>> {
     vec![
         case("max_pool1d", [X], |[x]| x.max_pool1d(&Pool::new([2]))),
         case("max_pool2d", [I], |[x]| x.max_pool2d(&Pool::new([2, 2]))),
+        case("max_pool2d of a view", [(&[5, 4, 2], Distinct)], |[x]| {
+            x.permute(&[2, 1, 0]).max_pool2d(&Pool::new([2, 2]))
+        }),
+        case("max_pool2d of rows longer than its lanes", [(&[2, 35], Distinct)], |[x]| {
+            x.max_pool2d(&Pool::new([2, 2]))
+        }),
         case("max_pool2d, overlapping", [I], |[x]| x.max_pool2d(&OVERLAP)),
         case("avg_pool1d", [X], |[x]| x.avg_pool1d(&Pool { padding: [1], ..Pool::new([3]) })),
         case("avg_pool2d", [I], |[x]| x.avg_pool2d(&Pool::new([2, 2]))),

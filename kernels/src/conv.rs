@@ -1,0 +1,513 @@
+//! Convolution over two axes, without ever forming its matrix of windows.
+//!
+//! One image at a time is laid out with its padding, and with a stride of `s` as `s·s` planes of every `s`th row and
+//! column. In this layout the windows of neighbouring results lie next to each other, so that row `k` of the matrix of
+//! windows is the layout itself, `taps[k]` elements further on. The value, the gradient by the input and the gradient by
+//! the weight are then three matrix products whose operands lie at given offsets, for which one loop ([`Product`]) is
+//! enough, and which need memory for a single image.
+
+use crate::simd::{Kernel, Level, dispatch, level};
+use crate::{Array, Buffer, Float, count, threads, window_count};
+use std::array::from_fn;
+use std::ops::Range;
+
+/// How a convolution moves over its two axes, and into how many groups the channels are divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// How far apart two windows begin.
+    pub stride: [usize; 2],
+    /// How many zeros are added at both ends.
+    pub padding: [usize; 2],
+    /// How far apart two elements of a window lie.
+    pub dilation: [usize; 2],
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+}
+
+/// `y[n, o, i] = b[o] + Σ x[n, c, i·stride + k·dilation − padding] · w[o, c, k]`, where `i` and `k` are pairs, summed over
+/// the channels `c` of `o`'s group. Channels come before the axes: `x` is `[examples, channels, height, width]`, `w` is
+/// `[outputs, channels / groups, height, width]`.
+///
+/// # Panics
+/// If the shapes do not fit each other, or not a single window fits: callers have checked both.
+pub fn convolve<T: Float>(
+    x: &Array<T>,
+    w: &Array<T>,
+    bias: Option<&Array<T>>,
+    how: &Convolution,
+) -> Array<T> {
+    let plan = Plan::new(x.shape(), w.shape(), how);
+    let (x, w, bias) = (x.contiguous(), w.contiguous(), bias.map(Array::contiguous));
+    let (x, w) = (x.as_slice().expect("contiguous"), w.as_slice().expect("contiguous"));
+    let bias = bias.as_ref().map(|bias| bias.as_slice().expect("contiguous"));
+    let shape = [plan.images, plan.groups * plan.outputs, plan.places[0], plan.places[1]];
+    let mut y = Buffer::scratch(count(&shape));
+    let each = y.len() / plan.images.max(1);
+    if each > 0 {
+        let piece = plan.piece();
+        let jobs = y.chunks_mut(piece * each).enumerate().map(|(i, y)| (i * piece, y)).collect();
+        threads::each(jobs, |(first, y): (usize, &mut [T])| plan.forward(first, x, w, bias, y));
+    }
+    Array::from_buffer(y, &shape)
+}
+
+/// What a cotangent `g` of [`convolve`]'s result gives for `x`, if it is wanted, and for `w`, if it is.
+///
+/// The weight must be finite: where it is multiplied by the zeros around `g`, anything else would make NaN of them.
+///
+/// # Panics
+/// If the shapes do not fit each other.
+pub fn convolve_back<T: Float>(
+    x: &Array<T>,
+    w: &Array<T>,
+    g: &Array<T>,
+    how: &Convolution,
+    wanted: [bool; 2],
+) -> [Option<Array<T>>; 2] {
+    let plan = Plan::new(x.shape(), w.shape(), how);
+    let (dense_x, dense_w, dense_g) = (x.contiguous(), w.contiguous(), g.contiguous());
+    let [from_x, from_w, from_g] = [&dense_x, &dense_w, &dense_g].map(|a| a.as_slice().expect("contiguous"));
+    let (piece, each) = (plan.piece(), x.len() / plan.images.max(1));
+    let pieces = plan.images.div_ceil(piece);
+    let gx = wanted[0].then(|| {
+        let mut gx = Buffer::scratch(x.len());
+        if each > 0 {
+            let turned = Turned::new(&plan, from_w);
+            let jobs = gx.chunks_mut(piece * each).enumerate().map(|(i, gx)| (i * piece, gx)).collect();
+            threads::each(jobs, |(first, gx): (usize, &mut [T])| turned.run(first, from_g, gx));
+        }
+        Array::from_buffer(gx, x.shape())
+    });
+    let gw = wanted[1].then(|| {
+        // Each piece sums up what its images give; the sums are added in order.
+        let len = plan.groups * plan.panels() * plan.taps().len() * WIDE;
+        let mut sums = Buffer::full(pieces * len, T::ZERO);
+        if len > 0 {
+            let jobs = sums.chunks_mut(len).enumerate().map(|(i, sum)| (i * piece, sum)).collect();
+            threads::each(jobs, |(first, sum): (usize, &mut [T])| {
+                plan.by_weight(first..plan.images.min(first + piece), from_x, from_g, sum)
+            });
+        }
+        plan.gather(&sums, w.shape())
+    });
+    [gx, gw]
+}
+
+/// What a row of a [`Product`]'s result is filled up to: whole tiles, whatever the instruction set.
+const WIDE: usize = 16;
+
+/// Rows of a [`Product`] that are computed together.
+const ROWS: usize = 8;
+
+/// Steps of a [`Product`] that are taken together: what their operands take stays in the first-level cache.
+const STEPS: usize = 256;
+
+/// `out[r, j] += Σ a[rows[r] + i] · b[k + j]` over all `(i, k)` of `steps`: a product of matrices of which one has its
+/// rows, the other its columns, wherever the offsets say.
+struct Product<'a, T> {
+    a: &'a [T],
+    rows: &'a [usize],
+    b: &'a [T],
+    steps: &'a [(usize, usize)],
+    /// As many rows, each of a multiple of [`WIDE`].
+    out: &'a mut [T],
+}
+
+impl<T: Float> Product<'_, T> {
+    fn run(self) {
+        // As many columns as the registers hold sums of; and for what they leave over.
+        match (level(), size_of::<T>()) {
+            (Level::Avx512, 4) => dispatch(Tiles::<T, 32, 16, true>(self)),
+            (Level::Avx512, _) => dispatch(Tiles::<T, 16, 16, true>(self)),
+            (Level::Avx2, 4) => dispatch(Tiles::<T, 8, 8, true>(self)),
+            (Level::Avx2, _) => dispatch(Tiles::<T, 4, 4, true>(self)),
+            (Level::Portable, 4) => dispatch(Tiles::<T, 4, 4, false>(self)),
+            (Level::Portable, _) => dispatch(Tiles::<T, 2, 2, false>(self)),
+        }
+    }
+}
+
+/// A product in tiles of [`ROWS`] and `N` columns, the last ones of `REST`; `FUSED` where the processor multiplies and
+/// adds in one.
+struct Tiles<'a, T, const N: usize, const REST: usize, const FUSED: bool>(Product<'a, T>);
+
+impl<T: Float, const N: usize, const REST: usize, const FUSED: bool> Kernel for Tiles<'_, T, N, REST, FUSED> {
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Product { a, rows, b, steps, out } = self.0;
+        let width = out.len() / rows.len().max(1);
+        for (rows, out) in rows.chunks(ROWS).zip(out.chunks_mut(ROWS * width)) {
+            // Where there are fewer rows, the first one is computed several times.
+            let row = |r: usize| if r < rows.len() { r } else { 0 };
+            let (into, rows) = (from_fn(|r| row(r) * width), from_fn(|r| rows[row(r)]));
+            for steps in steps.chunks(STEPS) {
+                let whole = width - width % N;
+                for at in (0..whole).step_by(N) {
+                    tile::<T, N, FUSED>(a, &rows, b, steps, out, &into, at);
+                }
+                for at in (whole..width).step_by(REST) {
+                    tile::<T, REST, FUSED>(a, &rows, b, steps, out, &into, at);
+                }
+            }
+        }
+    }
+}
+
+/// Columns `at .. at + N` of some rows of a product.
+#[inline(always)]
+fn tile<T: Float, const N: usize, const FUSED: bool>(
+    a: &[T],
+    rows: &[usize; ROWS],
+    b: &[T],
+    steps: &[(usize, usize)],
+    out: &mut [T],
+    into: &[usize; ROWS],
+    at: usize,
+) {
+    // All of one length, which is then checked once for all.
+    let left = a.len() - rows.iter().max().expect("eight");
+    let row = |r: usize| &a[rows[r]..][..left];
+    let [a0, a1, a2, a3] = [row(0), row(1), row(2), row(3)];
+    let [a4, a5, a6, a7] = [row(4), row(5), row(6), row(7)];
+    // All by name, since only then do the sums stay in registers.
+    let sum = |r: usize| *out[into[r] + at..].first_chunk::<N>().expect("filled up to whole tiles");
+    let [mut s0, mut s1, mut s2, mut s3] = [sum(0), sum(1), sum(2), sum(3)];
+    let [mut s4, mut s5, mut s6, mut s7] = [sum(4), sum(5), sum(6), sum(7)];
+    for &(i, k) in steps {
+        let b: [T; N] = *b[k + at..].first_chunk().expect("filled up to whole tiles");
+        add::<T, N, FUSED>(&mut s0, a0[i], b);
+        add::<T, N, FUSED>(&mut s1, a1[i], b);
+        add::<T, N, FUSED>(&mut s2, a2[i], b);
+        add::<T, N, FUSED>(&mut s3, a3[i], b);
+        add::<T, N, FUSED>(&mut s4, a4[i], b);
+        add::<T, N, FUSED>(&mut s5, a5[i], b);
+        add::<T, N, FUSED>(&mut s6, a6[i], b);
+        add::<T, N, FUSED>(&mut s7, a7[i], b);
+    }
+    let mut put = |r: usize, sum: [T; N]| out[into[r] + at..][..N].copy_from_slice(&sum);
+    put(0, s0);
+    put(1, s1);
+    put(2, s2);
+    put(3, s3);
+    put(4, s4);
+    put(5, s5);
+    put(6, s6);
+    put(7, s7);
+}
+
+#[inline(always)]
+fn add<T: Float, const N: usize, const FUSED: bool>(sum: &mut [T; N], v: T, b: [T; N]) {
+    for n in 0..N {
+        sum[n] = if FUSED { v.mul_add(b[n], sum[n]) } else { v * b[n] + sum[n] };
+    }
+}
+
+/// How far apart two planes of a layout begin: an odd number of cache lines, so that they do not fight for the same ones.
+fn apart(plane: [usize; 2]) -> usize {
+    (count(&plane).div_ceil(16) | 1) * 16
+}
+
+/// The sizes of a convolution.
+struct Plan {
+    images: usize,
+    groups: usize,
+    /// Of one group.
+    channels: usize,
+    /// Of one group.
+    outputs: usize,
+    size: [usize; 2],
+    kernel: [usize; 2],
+    how: Convolution,
+    /// How many windows fit.
+    places: [usize; 2],
+    /// A plane of the layout, and how far apart two of them begin.
+    plane: [usize; 2],
+    apart: usize,
+}
+
+impl Plan {
+    fn new(x: &[usize], w: &[usize], how: &Convolution) -> Plan {
+        let (&[images, channels, height, width], &[outputs, each, k0, k1]) = (x, w) else {
+            panic!("convolve: shapes {x:?} and {w:?} do not have four axes each");
+        };
+        let Convolution { stride, padding, dilation, groups } = *how;
+        let fits = groups > 0 && channels == groups * each && outputs.is_multiple_of(groups);
+        assert!(fits, "convolve: shapes {x:?} and {w:?} do not fit {groups} groups");
+        let (size, kernel) = ([height, width], [k0, k1]);
+        let places = [0, 1].map(|k| {
+            let windows = window_count(size[k] + 2 * padding[k], kernel[k], stride[k], dilation[k]);
+            windows.unwrap_or_else(|why| panic!("convolve: {why}"))
+        });
+        let plane = [0, 1].map(|k| places[k] + (kernel[k] - 1) * dilation[k] / stride[k]);
+        let (outputs, apart) = (outputs / groups, apart(plane));
+        Plan { images, groups, channels: each, outputs, size, kernel, how: *how, places, plane, apart }
+    }
+
+    /// How many images make a piece of work that another thread may take: not too little work, and not so many pieces
+    /// that the sums each of them keeps would count.
+    fn piece(&self) -> usize {
+        const WORK: usize = 1 << 18;
+        const PIECES: usize = 16;
+        const SUMS: usize = 1 << 20;
+        let weights = self.groups * self.outputs * self.channels * count(&self.kernel);
+        let work = (weights * count(&self.places)).max(1);
+        let pieces = (SUMS / weights.max(1)).clamp(4, PIECES);
+        self.images.div_ceil(pieces).max(WORK.div_ceil(work))
+    }
+
+    /// How much the layout of a group takes: each channel has a plane for every step of the stride.
+    fn group(&self) -> usize {
+        self.channels * count(&self.how.stride) * self.apart
+    }
+
+    /// Which of the planes' rows (or columns) row `i` of an image is, padding included.
+    fn place(&self, axis: usize, i: usize) -> (usize, usize) {
+        (i % self.how.stride[axis], i / self.how.stride[axis])
+    }
+
+    /// Where in the layout of a group each element of its first window lies.
+    fn taps(&self) -> Vec<usize> {
+        let mut taps = Vec::with_capacity(self.channels * count(&self.kernel));
+        for c in 0..self.channels {
+            for i in 0..self.kernel[0] {
+                for j in 0..self.kernel[1] {
+                    let (a, i) = self.place(0, i * self.how.dilation[0]);
+                    let (b, j) = self.place(1, j * self.how.dilation[1]);
+                    let plane = (c * self.how.stride[0] + a) * self.how.stride[1] + b;
+                    taps.push(plane * self.apart + i * self.plane[1] + j);
+                }
+            }
+        }
+        taps
+    }
+
+    /// The layout of an image, for [`lay_out`](Self::lay_out): zeros, which those of the padding stay.
+    fn layout<T: Float>(&self) -> Buffer<T> {
+        Buffer::full(self.groups * self.group() + WIDE, T::ZERO)
+    }
+
+    fn lay_out<T: Float>(&self, image: &[T], layout: &mut [T]) {
+        let ([height, width], [rows, columns]) = (self.size, self.plane);
+        let Convolution { stride, padding, .. } = self.how;
+        for (r, row) in image.chunks(width.max(1)).enumerate() {
+            let (c, i) = (r / height, r % height);
+            let (a, i) = self.place(0, i + padding[0]);
+            if i >= rows {
+                continue;
+            }
+            let plane = (c * stride[0] + a) * stride[1];
+            if stride[1] == 1 {
+                let n = width.min(columns.saturating_sub(padding[1]));
+                layout[plane * self.apart + i * columns + padding[1]..][..n].copy_from_slice(&row[..n]);
+                continue;
+            }
+            for (j, &v) in row.iter().enumerate() {
+                let (b, j) = self.place(1, j + padding[1]);
+                if j < columns {
+                    layout[(plane + b) * self.apart + i * columns + j] = v;
+                }
+            }
+        }
+    }
+
+    /// The results of the images from the first one on that `y` has room for.
+    fn forward<T: Float>(&self, first: usize, x: &[T], w: &[T], bias: Option<&[T]>, y: &mut [T]) {
+        let (taps, [height, width]) = (self.taps(), self.places);
+        let steps: Vec<(usize, usize)> = taps.iter().copied().enumerate().collect();
+        let image = self.groups * self.channels * count(&self.size);
+        let long = ((height - 1) * self.plane[1] + width).next_multiple_of(WIDE);
+        let (mut layout, mut block) = (self.layout(), Buffer::scratch(ROWS * long));
+        let each = self.groups * self.outputs * height * width;
+        for (n, y) in y.chunks_mut(each).enumerate() {
+            self.lay_out(&x[(first + n) * image..][..image], &mut layout);
+            for (g, y) in y.chunks_mut(self.outputs * height * width).enumerate() {
+                for (at, y) in (0..self.outputs).step_by(ROWS).zip(y.chunks_mut(ROWS * height * width)) {
+                    let outputs = g * self.outputs + at..(g + 1) * self.outputs;
+                    let rows: Vec<usize> = outputs.clone().take(ROWS).map(|o| o * taps.len()).collect();
+                    let out = &mut block[..rows.len() * long];
+                    for (o, out) in outputs.zip(out.chunks_mut(long)) {
+                        out.fill(bias.map_or(T::ZERO, |bias| bias[o]));
+                    }
+                    Product { a: w, rows: &rows, b: &layout[g * self.group()..], steps: &steps, out }.run();
+                    for (y, out) in y.chunks_mut(height * width).zip(block.chunks(long)) {
+                        for (y, out) in y.chunks_mut(width).zip(out.chunks(self.plane[1])) {
+                            y.copy_from_slice(&out[..width]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The gradient by the weight: steps of the product are places, its rows the taps, its columns [`WIDE`] outputs at a time.
+impl Plan {
+    /// How many times [`WIDE`] outputs a group has.
+    fn panels(&self) -> usize {
+        self.outputs.div_ceil(WIDE)
+    }
+
+    /// Adds the gradient that some images give to `sum`: for each group and panel a matrix of taps and outputs.
+    fn by_weight<T: Float>(&self, images: Range<usize>, x: &[T], g: &[T], sum: &mut [T]) {
+        let (taps, [height, width]) = (self.taps(), self.places);
+        let image = self.groups * self.channels * count(&self.size);
+        let at_once = (STEPS / width).clamp(1, height);
+        let places = 0..at_once * width;
+        let steps: Vec<(usize, usize)> =
+            places.map(|p| (p / width * self.plane[1] + p % width, p * WIDE)).collect();
+        let (mut layout, mut turned) = (self.layout(), Buffer::full(steps.len() * WIDE, T::ZERO));
+        for n in images {
+            self.lay_out(&x[n * image..][..image], &mut layout);
+            for i in (0..height).step_by(at_once) {
+                let steps = &steps[..at_once.min(height - i) * width];
+                for (part, sum) in sum.chunks_mut(taps.len() * WIDE).enumerate() {
+                    let (k, panel) = (part / self.panels(), part % self.panels());
+                    for (column, o) in (panel * WIDE..self.outputs).take(WIDE).enumerate() {
+                        let plane = (n * self.groups + k) * self.outputs + o;
+                        let g = &g[(plane * height + i) * width..][..steps.len()];
+                        turned.iter_mut().skip(column).step_by(WIDE).zip(g).for_each(|(to, &g)| *to = g);
+                    }
+                    let a = &layout[k * self.group() + i * self.plane[1]..];
+                    Product { a, rows: &taps, b: &turned, steps, out: sum }.run();
+                }
+            }
+        }
+    }
+
+    /// What the pieces give together, in the weight's own order.
+    fn gather<T: Float>(&self, sums: &[T], shape: &[usize]) -> Array<T> {
+        let taps = count(&shape[1..]);
+        let mut gw = Buffer::full(count(shape), T::ZERO);
+        for sum in sums.chunks((self.groups * self.panels() * taps * WIDE).max(1)) {
+            for (o, gw) in gw.chunks_mut(taps).enumerate() {
+                let (k, o) = (o / self.outputs, o % self.outputs);
+                let from = &sum[(k * self.panels() + o / WIDE) * taps * WIDE + o % WIDE..];
+                gw.iter_mut().zip(from.iter().step_by(WIDE)).for_each(|(gw, &v)| *gw += v);
+            }
+        }
+        Array::from_buffer(gw, shape)
+    }
+}
+
+/// The gradient by the input: for each plane of the layout a convolution of `g`, amid zeros, with the taps that lie there.
+struct Turned<'a, T> {
+    plan: &'a Plan,
+    /// The first row (and column) of the layout that holds some of the image, and how many do.
+    low: [usize; 2],
+    span: [usize; 2],
+    /// The zeros before and after `g`, and the whole with them.
+    margin: [usize; 2],
+    grid: [usize; 2],
+    parts: Vec<Part<T>>,
+}
+
+/// What a plane of the layout gets.
+struct Part<T> {
+    plane: [usize; 2],
+    /// The weights that lie there: `[groups, channels of one, steps]`.
+    weight: Buffer<T>,
+    steps: Vec<(usize, usize)>,
+}
+
+impl<'a, T: Float> Turned<'a, T> {
+    fn new(plan: &'a Plan, w: &[T]) -> Turned<'a, T> {
+        let Convolution { stride, padding, dilation, .. } = plan.how;
+        let low = [0, 1].map(|k| plan.place(k, padding[k]).1);
+        let span = [0, 1].map(|k| plan.place(k, padding[k] + plan.size[k] - 1).1 - low[k] + 1);
+        let margin = [0, 1].map(|k| plan.place(k, (plan.kernel[k] - 1) * dilation[k]).1);
+        let grid = [0, 1].map(|k| span[k] + margin[k]);
+        let part = |plane: [usize; 2]| {
+            // The elements of a kernel that lie in this plane, and how far they look.
+            let along = |k: usize| {
+                let places = (0..plan.kernel[k]).map(move |i| (i, plan.place(k, i * dilation[k])));
+                places
+                    .filter(move |(_, (at, _))| *at == plane[k])
+                    .map(move |(i, (_, by))| (i, margin[k] - by))
+            };
+            let taps: Vec<(usize, usize)> = along(0)
+                .flat_map(|(i, by)| {
+                    along(1).map(move |(j, more)| (i * plan.kernel[1] + j, by * grid[1] + more))
+                })
+                .collect();
+            let outputs = 0..plan.outputs;
+            let all: Vec<_> = outputs.flat_map(|o| taps.iter().map(move |&(tap, by)| (o, tap, by))).collect();
+            let steps = all.iter().enumerate().map(|(i, &(o, _, by))| (i, o * apart(grid) + by)).collect();
+            let size = count(&plan.kernel);
+            let mut weight = Buffer::scratch(plan.groups * plan.channels * all.len());
+            for (r, row) in weight.chunks_mut(all.len().max(1)).enumerate() {
+                let (g, c) = (r / plan.channels, r % plan.channels);
+                for (v, &(o, tap, _)) in row.iter_mut().zip(&all) {
+                    *v = w[((g * plan.outputs + o) * plan.channels + c) * size + tap];
+                }
+            }
+            Part { plane, weight, steps }
+        };
+        let planes = (0..stride[0]).flat_map(|a| (0..stride[1]).map(move |b| [a, b]));
+        Turned { plan, low, span, margin, grid, parts: planes.map(part).collect() }
+    }
+
+    /// The gradients of the images from the first one on that `gx` has room for.
+    fn run(&self, first: usize, g: &[T], gx: &mut [T]) {
+        let Plan { groups, channels, outputs, size: [height, width], places, .. } = *self.plan;
+        let long = ((self.span[0] - 1) * self.grid[1] + self.span[1]).next_multiple_of(WIDE);
+        let (image, group) = (groups * outputs * count(&places), outputs * apart(self.grid));
+        let mut amid = Buffer::full(groups * group + WIDE, T::ZERO);
+        let mut block = Buffer::scratch(ROWS * long);
+        for (n, gx) in gx.chunks_mut(groups * channels * height * width).enumerate() {
+            self.lay_out(&g[(first + n) * image..][..image], &mut amid);
+            for (k, gx) in gx.chunks_mut(channels * height * width).enumerate() {
+                for part in &self.parts {
+                    let steps = part.steps.len();
+                    for (at, gx) in (0..channels).step_by(ROWS).zip(gx.chunks_mut(ROWS * height * width)) {
+                        let rows = k * channels + at..k * channels + channels.min(at + ROWS);
+                        let rows: Vec<usize> = rows.map(|row| row * steps).collect();
+                        let out = &mut block[..rows.len() * long];
+                        out.fill(T::ZERO);
+                        let (a, b) = (&part.weight, &amid[k * group..]);
+                        Product { a, rows: &rows, b, steps: &part.steps, out }.run();
+                        for (gx, out) in gx.chunks_mut(height * width).zip(block.chunks(long)) {
+                            self.take(part.plane, out, gx);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// `g` amid its zeros.
+    fn lay_out(&self, g: &[T], amid: &mut [T]) {
+        let (places, [rows, columns]) = (self.plan.places, self.grid);
+        // Row `i` of `g` goes to `i + margin − low`, if that is one.
+        let to = |k: usize, i: usize| (i + self.margin[k]).checked_sub(self.low[k]);
+        let from = self.low[1].saturating_sub(self.margin[1]);
+        let Some(column) = to(1, from) else { return };
+        let n = columns.saturating_sub(column).min(places[1].saturating_sub(from));
+        for (r, row) in g.chunks(places[1]).enumerate() {
+            let (o, i) = (r / places[0], r % places[0]);
+            if let Some(i) = to(0, i).filter(|&i| i < rows) {
+                amid[o * apart(self.grid) + i * columns + column..][..n].copy_from_slice(&row[from..][..n]);
+            }
+        }
+    }
+
+    /// Takes the elements of an image that lie in a plane from there.
+    fn take(&self, plane: [usize; 2], from: &[T], gx: &mut [T]) {
+        let Convolution { stride, padding, .. } = self.plan.how;
+        let [height, width] = self.plan.size;
+        let to = |k: usize, i: usize| ((self.low[k] + i) * stride[k] + plane[k]).checked_sub(padding[k]);
+        for (i, row) in from.chunks(self.grid[1]).take(self.span[0]).enumerate() {
+            let Some(i) = to(0, i).filter(|&i| i < height) else { continue };
+            let gx = &mut gx[i * width..][..width];
+            if stride[1] == 1 {
+                gx.copy_from_slice(&row[..width]);
+                continue;
+            }
+            for (j, &v) in row[..self.span[1]].iter().enumerate() {
+                if let Some(j) = to(1, j).filter(|&j| j < width) {
+                    gx[j] = v;
+                }
+            }
+        }
+    }
+}
