@@ -57,6 +57,8 @@ pub trait Float:
     fn to_f64(self) -> f64;
     /// `|x|`
     fn abs(self) -> Self;
+    /// `x·a + b` with one rounding; slow where the processor has no such instruction.
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// `√x`, correctly rounded.
     fn sqrt(self) -> Self;
     /// `eˣ`
@@ -127,6 +129,10 @@ macro_rules! float {
             #[inline(always)]
             fn abs(self) -> Self {
                 $T::abs(self)
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                $T::mul_add(self, a, b)
             }
             #[inline(always)]
             fn sqrt(self) -> Self {

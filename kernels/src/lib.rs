@@ -3,7 +3,7 @@
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
 //! - [`map`], [`map_into`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
-//! - [`matmul`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
+//! - [`matmul`]; [`attention()`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
 //! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
 //! - With the feature `linalg`: linear systems and what goes with them.
 //! - [`simd`]: one loop compiled for AVX-512, AVX2 and everything else, chosen at run time; [`math`]: elementary functions
@@ -22,6 +22,7 @@
 //! an instruction set that was found to be there).
 
 mod array;
+mod attention;
 mod buffer;
 mod float;
 mod index;
@@ -39,6 +40,7 @@ pub mod special;
 mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};
+pub use attention::{Scores, attention, attention_back};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
 pub use float::Float;
 pub use index::{
