@@ -3,7 +3,7 @@
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
 //! - [`map`], [`map_into`], [`map_over`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
-//! - [`matmul`], [`matmul_to`]; [`convolve`], [`max_pool`], [`mean_pool`] and the way back.
+//! - [`matmul`], [`matmul_to`]; [`convolve`], [`max_pool`], [`mean_pool`], [`attention()`] and the way back.
 //! - [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
 //! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
 //! - With the feature `linalg`: linear systems and what goes with them.
@@ -23,6 +23,7 @@
 //! an instruction set that was found to be there).
 
 mod array;
+mod attention;
 mod buffer;
 mod conv;
 mod float;
@@ -42,6 +43,7 @@ pub mod special;
 mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};
+pub use attention::{Scores, attention, attention_back};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
 pub use conv::{Convolution, convolve, convolve_back};
 pub use float::Float;

@@ -264,7 +264,7 @@ fn operand<T: Float>(x: Array<T>) -> Array<T> {
 }
 
 /// Where each matrix of the batch begins.
-fn starts(layout: &Layout) -> Vec<usize> {
+pub(crate) fn starts(layout: &Layout) -> Vec<usize> {
     let axes = layout.shape.len() - 2;
     let mut starts = vec![layout.offset];
     for (&n, &stride) in layout.shape[..axes].iter().zip(&layout.strides) {

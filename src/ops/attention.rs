@@ -1,6 +1,7 @@
-//! Attention, and dropout.
+//! Attention.
 
-use crate::kernels::broadcast;
+use super::fused::{Fused, fused, pull_by_formula};
+use crate::kernels::{self, Error, Scores};
 use crate::num::Float;
 use crate::{Array, Tensor, where_};
 
@@ -31,8 +32,11 @@ impl<T: Float> Default for Attention<'_, T> {
 /// 2017). Queries [… , queries, d], keys [… , keys, d] and values [… , keys, e] give [… , queries, e], leading axes
 /// broadcast.
 ///
-/// A query that sees no key gets 0, and no gradient flows through it, at any order. (What is masked is multiplied by an
-/// exact 0: keys and values must still be finite there.)
+/// A query that sees no key gets 0, and no gradient flows through it, at any order. (What is masked may be multiplied by
+/// an exact 0: keys and values must still be finite there.) Scores of +∞ share their row equally, NaN makes it NaN.
+///
+/// The scores are never stored all at once, unless mask or bias want a gradient. Where queries, keys and values are heads
+/// of one array, the result and the gradients lie as they do: `y.transpose(1, 2).reshape(…)` is no copy.
 ///
 /// ```
 /// use femtograd::{Attention, Tensor, scaled_dot_product_attention};
@@ -51,39 +55,72 @@ pub fn scaled_dot_product_attention<T: Float>(
     values: &Tensor<T>,
     options: &Attention<'_, T>,
 ) -> Tensor<T> {
-    const NAME: &str = "scaled_dot_product_attention";
-    let (&[.., t, d], &[.., s, of_keys], &[.., of_values, _]) =
-        (queries.shape(), keys.shape(), values.shape())
-    else {
-        Tensor::refuse(
-            NAME,
-            "queries, keys and values are matrices or batches of them",
-            &[queries, keys, values],
-        )
-    };
-    if d != of_keys || s != of_values {
-        let why = "queries […, t, d] need keys […, s, d] and values […, s, e]";
-        Tensor::refuse(NAME, why, &[queries, keys, values])
+    let Attention { mask, bias, causal } = options;
+    let op = ScaledDotProduct { mask: mask.is_some(), bias: bias.is_some(), causal: *causal };
+    fused(op, [queries, keys, values].into_iter().chain(*mask).chain(*bias))
+}
+
+/// [`scaled_dot_product_attention`] of queries, keys, values, and a mask and a bias if there are any.
+#[derive(Clone)]
+struct ScaledDotProduct {
+    mask: bool,
+    bias: bool,
+    causal: bool,
+}
+
+impl ScaledDotProduct {
+    /// How scores come about: the factor `1/√d`, the mask and the bias.
+    fn scores<'a, T: Float>(&self, x: &'a [Tensor<T>]) -> (T, [Option<&'a Tensor<T>>; 2]) {
+        let d = x[0].shape().last().copied().unwrap_or(1);
+        let [mask, bias] = [(self.mask, 3), (self.bias, x.len() - 1)].map(|(given, i)| given.then(|| &x[i]));
+        (T::of(1.0 / (d as f64).sqrt()), [mask, bias])
     }
-    let mut scores = (queries * T::of(1.0 / (d as f64).sqrt())).matmul(&keys.t());
-    for extra in options.mask.into_iter().chain(options.bias) {
-        if !broadcast(extra.shape(), scores.shape()).is_ok_and(|shape| shape[..] == *scores.shape()) {
-            Tensor::refuse(
-                NAME,
-                "mask and bias must broadcast to the scores, and not beyond",
-                &[extra, &scores],
-            )
+    fn for_kernel<'a, T: Float>(&self, x: &'a [Tensor<T>]) -> Scores<'a, T> {
+        let (scale, extras) = self.scores(x);
+        let [mask, bias] = extras.map(|extra| extra.map(Tensor::data));
+        Scores { scale, bias, mask, causal: self.causal }
+    }
+}
+
+impl<T: Float> Fused<T> for ScaledDotProduct {
+    const NAME: &'static str = "scaled_dot_product_attention";
+
+    fn compose(&self, x: &[Tensor<T>]) -> Tensor<T> {
+        let (scale, [mask, bias]) = self.scores(x);
+        let mut scores = (&x[0] * scale).matmul(&x[1].t());
+        if let Some(bias) = bias {
+            scores = scores + bias;
+        }
+        if let Some(mask) = mask {
+            scores = where_(mask, scores, T::NEG_INFINITY);
+        }
+        if self.causal {
+            let &[.., t, s] = scores.shape() else { unreachable!("a product of matrices") };
+            let seen = Array::from_fn(&[t, s], |i| if i % s <= i / s { T::ONE } else { T::ZERO });
+            scores = where_(Tensor::constant(seen), scores, T::NEG_INFINITY);
+        }
+        scores.softmax(-1).matmul(&x[2])
+    }
+
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        kernels::attention(x[0].data(), x[1].data(), x[2].data(), self.for_kernel(x))
+    }
+
+    fn pull(&self, x: &[Tensor<T>], y: &Array<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        if x[3..].iter().any(Tensor::wants_grad) {
+            // The gradient of a bias may be as large as the scores, which the kernel never stores.
+            return pull_by_formula(self, x, y, g, sums);
+        }
+        let [q, k, v] = [&x[0], &x[1], &x[2]].map(Tensor::data);
+        let parts = kernels::attention_back(q, k, v, g, self.for_kernel(x));
+        for ((x, sum), part) in x.iter().zip(sums).zip(parts.expect("arguments of a result")) {
+            if x.wants_grad() {
+                let part = kernels::sum_to(&part, x.shape());
+                *sum = Some(match sum.take() {
+                    Some(sum) => sum + part,
+                    None => part,
+                });
+            }
         }
     }
-    if let Some(bias) = options.bias {
-        scores = scores + bias;
-    }
-    if let Some(mask) = options.mask {
-        scores = where_(mask, scores, T::NEG_INFINITY);
-    }
-    if options.causal {
-        let seen = Array::from_fn(&[t, s], |i| if i % s <= i / s { T::ONE } else { T::ZERO });
-        scores = where_(Tensor::constant(seen), scores, T::NEG_INFINITY);
-    }
-    scores.softmax(-1).matmul(values)
 }

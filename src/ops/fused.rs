@@ -34,8 +34,22 @@ pub(crate) trait Fused<T: Float>: Clone + Send + Sync + 'static {
 
 /// A fused op, recorded.
 #[track_caller]
-pub(crate) fn fused<T: Float, const N: usize>(op: impl Fused<T>, x: [&Tensor<T>; N]) -> Tensor<T> {
+pub(crate) fn fused<'a, T: Float>(
+    op: impl Fused<T>,
+    x: impl IntoIterator<Item = &'a Tensor<T>>,
+) -> Tensor<T> {
     Tensor::apply(FusedOp(op), x)
+}
+
+/// [`Fused::pull`] by the formula, for what an op has no kernel for.
+pub(crate) fn pull_by_formula<T: Float, F: Fused<T>>(
+    op: &F,
+    x: &[Tensor<T>],
+    y: &Array<T>,
+    g: &Array<T>,
+    sums: &mut [Option<Array<T>>],
+) {
+    pull_by_vjp(&FusedOp(op.clone()), x, &Tensor::constant(y.clone()), g, sums);
 }
 
 /// A fused op as an [`Op`].

@@ -153,6 +153,16 @@ fn attention<T: Float>() -> Vec<Case<T>> {
             let mask = seen(&m.detach());
             scaled_dot_product_attention(q, k, v, &Attention { mask: Some(&mask), ..Attention::default() })
         }),
+        case("attention of a broadcast batch", [(&[2, 1, 2, 3], ANY), (&[4, 3], ANY), V], |[q, k, v]| {
+            scaled_dot_product_attention(q, k, v, &Attention { causal: true, ..Attention::default() })
+        }),
+        case(
+            "attention of a block and more",
+            [(&[34, 2], ANY), (&[5, 2], ANY), (&[5, 1], ANY)],
+            |[q, k, v]| {
+                scaled_dot_product_attention(q, k, v, &Attention { causal: true, ..Attention::default() })
+            },
+        ),
         case("attention, biased", [Q, K, V, (&[2, 1, 4], ANY)], |[q, k, v, bias]| {
             scaled_dot_product_attention(q, k, v, &Attention { bias: Some(bias), ..Attention::default() })
         }),
