@@ -3,6 +3,7 @@
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
 //! - [`map`], [`map_into`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
+//! - [`softmax`], [`logsumexp`], [`log_likelihood`], [`Normalize`]: what looks at whole rows, and the ways back.
 //! - [`matmul`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
 //! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
 //! - With the feature `linalg`: linear systems and what goes with them.
@@ -33,6 +34,7 @@ pub mod math;
 mod matmul;
 mod order;
 mod reduce;
+mod rows;
 mod scan;
 pub mod simd;
 pub mod special;
@@ -51,6 +53,10 @@ pub use map::{Function, Sink, map, map_into};
 pub use matmul::matmul;
 pub use order::{argmax, argmin, argsort};
 pub use reduce::{all_finite, max, sum, sum_to};
+pub use rows::{
+    Normalize, Picks, log_likelihood, log_likelihood_back, log_softmax, log_softmax_back, logsumexp,
+    logsumexp_back, softmax, softmax_back,
+};
 pub use scan::cumsum;
 pub use threads::{set_threads, threads};
 
