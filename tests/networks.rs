@@ -190,7 +190,7 @@ fn finite<T: Float>(x: &Tensor<T>, f: impl Fn(&Tensor<T>) -> Tensor<T>) -> (Arra
     y.backward_with(w.data());
     let pulled = x.grad().expect("a leaf");
     x.zero_grad();
-    let same = |a: T, b: T| (a.to_f64() - b.to_f64()).abs() < 1e-5;
+    let same = |a: T, b: T| (a.to_f64() - b.to_f64()).abs() < 1e-5 * b.to_f64().abs().max(1.0);
     assert!(pulled.to_vec().into_iter().zip(g.data().to_vec()).all(|(a, b)| same(a, b)), "{pulled} {g}");
     (y.data().clone(), g.data().clone(), second.data().clone())
 }

@@ -4,6 +4,7 @@
 //! - [`map`], [`map_into`], [`map_over`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
 //! - [`matmul`], [`matmul_to`]; [`convolve`], [`max_pool`], [`mean_pool`], [`attention()`] and the way back.
+//! - [`softmax`], [`logsumexp`], [`log_likelihood`], [`Normalize`]: what looks at whole rows, and the ways back.
 //! - [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
 //! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
 //! - With the feature `linalg`: linear systems and what goes with them.
@@ -37,6 +38,7 @@ mod matmul;
 mod order;
 mod pool;
 mod reduce;
+mod rows;
 mod scan;
 pub mod simd;
 pub mod special;
@@ -58,6 +60,10 @@ pub use matmul::{matmul, matmul_to};
 pub use order::{argmax, argmin, argsort};
 pub use pool::{Pooling, max_pool, max_pool_back, mean_pool, mean_pool_back};
 pub use reduce::{all_finite, max, sum, sum_to};
+pub use rows::{
+    Normalize, Picks, log_likelihood, log_likelihood_back, log_softmax, log_softmax_back, logsumexp,
+    logsumexp_back, softmax, softmax_back,
+};
 pub use scan::cumsum;
 pub use threads::{set_threads, threads};
 

@@ -56,7 +56,7 @@ pub enum Sink<'a, T> {
 }
 
 impl<'a, T> Sink<'a, T> {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slice().len()
     }
     /// What lies there.
@@ -67,7 +67,7 @@ impl<'a, T> Sink<'a, T> {
             Sink::Drop => &[],
         }
     }
-    fn split(self, n: usize) -> (Sink<'a, T>, Sink<'a, T>) {
+    pub(crate) fn split(self, n: usize) -> (Sink<'a, T>, Sink<'a, T>) {
         match self {
             Sink::Write(s) => {
                 let (a, b) = s.split_at_mut(n);
@@ -81,7 +81,7 @@ impl<'a, T> Sink<'a, T> {
         }
     }
     #[inline(always)]
-    fn part(&mut self, at: usize, n: usize) -> Sink<'_, T> {
+    pub(crate) fn part(&mut self, at: usize, n: usize) -> Sink<'_, T> {
         match self {
             Sink::Write(s) => Sink::Write(&mut s[at..at + n]),
             Sink::Add(s) => Sink::Add(&mut s[at..at + n]),

@@ -90,7 +90,7 @@ impl<T: Float> Kernel for AllFinite<'_, T> {
         for (zero, &v) in zeros.iter_mut().zip(rest) {
             *zero += v * T::ZERO;
         }
-        across::<T, Sum>(zeros) == T::ZERO
+        across::<T, Sum, LANES>(zeros) == T::ZERO
     }
 }
 
@@ -213,10 +213,10 @@ impl<T: Float, F: Fold<T>> Tree<T, F> {
     }
 }
 
-/// The lanes combined in a balanced tree.
+/// The lanes, a power of two of them, combined in a balanced tree.
 #[inline(always)]
-fn across<T: Float, F: Fold<T>>(mut lanes: [T; LANES]) -> T {
-    let mut half = LANES / 2;
+pub(crate) fn across<T: Float, F: Fold<T>, const N: usize>(mut lanes: [T; N]) -> T {
+    let mut half = N / 2;
     while half > 0 {
         for i in 0..half {
             lanes[i] = F::join(lanes[i], lanes[i + half]);
@@ -257,7 +257,7 @@ impl<T: Float, F: Fold<T>> Kernel for Rows<'_, T, F> {
                     tree.push(&block);
                 }
             }
-            *out = across::<T, F>(if self.each > LANES { tree.total() } else { block });
+            *out = across::<T, F, LANES>(if self.each > LANES { tree.total() } else { block });
         }
     }
 }

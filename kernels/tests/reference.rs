@@ -251,7 +251,10 @@ fn one_thread_and_two_give_the_same_bits() {
         let mut y = Array::full(&[300, 1001], 0.5_f32);
         map_into(Polynomial, [&x, &x], [&x], &[300, 1001], [Sink::Add(y.as_mut_slice()), Sink::Drop]);
         let sums = [&[0, 1][..], &[0], &[1]].map(|axes| sum(&y, axes).unwrap().to_vec());
-        (y, sums)
+        let norm = Normalize { axes: 1, centred: true, epsilon: 0.5, weight: None, bias: None };
+        let mut back = Array::zeros(&[300, 1001]);
+        let parameters = norm.back(&x, &y, Sink::Write(back.as_mut_slice()), true);
+        (y, sums, softmax(&x), norm.value(&x), back, parameters)
     };
     set_threads(1);
     let alone = work();
@@ -460,4 +463,93 @@ fn windows_are_their_definition() {
         assert!(window_count(5, size, step, dilation).is_err());
     }
     assert!(numbers::<f32>(&[3], 1).windows(1, 1, 1, 1).is_err());
+}
+
+/// The kernels of rows against their definitions in `f64`, over every length around a block's edge, and views.
+#[test]
+fn rows_agree_with_the_definition() {
+    fn close<T: Float>(what: &str, got: &Array<T>, want: impl Fn(usize) -> f64) {
+        for (i, v) in got.to_vec().into_iter().enumerate() {
+            let (v, want) = (v.to_f64(), want(i));
+            let fits = (v - want).abs() <= 100.0 * T::EPSILON.to_f64() * want.abs().max(1.0);
+            assert!(fits, "{what}: {v} is not {want} at {i} of {:?}", got.shape());
+        }
+    }
+    /// The array that a way back makes, which must add the same to what is there.
+    fn made<T: Float>(shape: &[usize], back: impl Fn(Sink<'_, T>)) -> Array<T> {
+        let (mut sum, mut fresh) = (Array::ones(shape), Array::ones(shape));
+        back(Sink::Add(sum.as_mut_slice()));
+        back(Sink::Write(fresh.as_mut_slice()));
+        let values = fresh.to_vec();
+        close("added", &sum, |i| values[i].to_f64() + 1.0);
+        fresh
+    }
+    fn check<T: Float>(x: &Array<T>, g: &Array<T>) {
+        let [rows, n] = *x.shape() else { panic!("a matrix") };
+        let numbers = |a: &Array<T>| a.to_vec().into_iter().map(Float::to_f64).collect::<Vec<f64>>();
+        let (xs, gs) = (numbers(x), numbers(g));
+        let sums = |f: &dyn Fn(usize) -> f64| {
+            (0..rows).map(|r| (r * n..(r + 1) * n).map(f).sum()).collect::<Vec<f64>>()
+        };
+
+        let log_sum: Vec<f64> = sums(&|i| xs[i].exp()).into_iter().map(f64::ln).collect();
+        let p = |i: usize| (xs[i] - log_sum[i / n]).exp();
+        let (shares, logs) = (softmax(x), log_softmax(x));
+        close("softmax", &shares, p);
+        close("log_softmax", &logs, |i| xs[i] - log_sum[i / n]);
+        close("logsumexp", &logsumexp(x), |r| log_sum[r]);
+        let (dot, total) = (sums(&|i| gs[i] * p(i)), sums(&|i| gs[i]));
+        let back = made(x.shape(), |out| softmax_back(&shares, g, out));
+        close("softmax_back", &back, |i| p(i) * (gs[i] - dot[i / n]));
+        let back = made(x.shape(), |out| log_softmax_back(&logs, g, out));
+        close("log_softmax_back", &back, |i| gs[i] - total[i / n] * p(i));
+        let first = g.slice(1, 0, 1, 1).unwrap();
+        let back = made(x.shape(), |out| logsumexp_back(x, &first, out));
+        close("logsumexp_back", &back, |i| gs[i / n * n] * p(i));
+
+        let columns: Vec<usize> = (0..rows).map(|r| if r == 1 { 9999 } else { r * 7 % n }).collect();
+        let weights: Vec<T> = (0..n).map(|k| T::of(0.5 - k as f64 / n as f64)).collect();
+        let picks = Picks { columns: &columns, weights: &weights, ignore: Some(9999) };
+        let counts = |r: usize| weights.get(columns[r]).map_or(0.0, |w| w.to_f64());
+        let says = |r: usize| if r == 1 { 0.0 } else { counts(r) * (xs[r * n + columns[r]] - log_sum[r]) };
+        let all: f64 = (0..rows).map(says).sum();
+        close("log_likelihood", &Array::scalar(log_likelihood(x, picks)), |_| all);
+        let back = made(x.shape(), |out| log_likelihood_back(x, picks, T::of(2.0), out));
+        close("log_likelihood_back", &back, |i| {
+            2.0 * counts(i / n) * (f64::from(columns[i / n] == i % n) - p(i))
+        });
+
+        let (weight, bias) = (Array::from_vec(&weights, &[n]), x.slice(0, 0, 1, 1).unwrap());
+        let (w, b) = (numbers(&weight), numbers(&bias));
+        for centred in [true, false] {
+            let (weight, bias, epsilon) = (Some(&weight), Some(&bias), T::of(0.5));
+            let norm = Normalize { axes: 1, centred, epsilon, weight, bias };
+            let means = |f: &dyn Fn(usize) -> f64| -> Vec<f64> {
+                sums(f).into_iter().map(|sum| sum / n as f64).collect()
+            };
+            let centre = means(&|i| if centred { xs[i] } else { 0.0 });
+            let var = means(&|i| (xs[i] - centre[i / n]).powi(2));
+            let deviation = |i: usize| (var[i / n] + 0.5).sqrt();
+            let unit = |i: usize| (xs[i] - centre[i / n]) / deviation(i);
+            close("normalize", &norm.value(x), |i| unit(i) * w[i % n] + b[i % n]);
+
+            let h = |i: usize| gs[i] * w[i % n];
+            let (along, less) = (means(&|i| h(i) * unit(i)), means(&|i| if centred { h(i) } else { 0.0 }));
+            let back = made(x.shape(), |out| drop(norm.back(x, g, out, false)));
+            close("to x", &back, |i| (h(i) - less[i / n] - unit(i) * along[i / n]) / deviation(i));
+            let [to_weight, to_bias] = norm.back(x, g, Sink::Drop, true).expect("asked for");
+            let down = |f: &dyn Fn(usize) -> f64, k| (0..rows).map(|r| f(r * n + k)).sum::<f64>();
+            close("to the weight", &to_weight, |k| down(&|i| gs[i] * unit(i), k));
+            close("to the bias", &to_bias, |k| down(&|i| gs[i], k));
+        }
+    }
+    let shapes: &[[usize; 2]] = if cfg!(miri) {
+        &[[2, 1], [34, 3], [2, 9]]
+    } else {
+        &[[1, 1], [67, 1], [33, 2], [3, 63], [2, 64], [65, 65], [3, 127], [2, 128], [3, 1024], [2, 1091]]
+    };
+    for shape in shapes {
+        layouts::<f32>(shape, 1).iter().zip(&layouts(shape, 2)).for_each(|(x, g)| check(x, g));
+        layouts::<f64>(shape, 3).iter().zip(&layouts(shape, 4)).for_each(|(x, g)| check(x, g));
+    }
 }

@@ -14,7 +14,7 @@ use std::fmt;
 const VIEWS: [&str; 8] =
     ["reshape", "permute", "broadcast_to", "slice", "index_select", "take_along_axis", "argument", "hook"];
 /// Ops that take logits.
-const OF_LOGITS: [&str; 2] = ["logsumexp", "log_softmax"];
+const OF_LOGITS: [&str; 3] = ["logsumexp", "log_softmax", "cross_entropy"];
 /// Fewer examples than this say nothing about a unit: one of two is 0 by chance.
 const BATCH: usize = 8;
 /// A layer of which more than this share does not learn is worth a word. About half of all ReLUs are 0 for *one* example.

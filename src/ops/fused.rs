@@ -49,7 +49,7 @@ pub(crate) fn pull_by_formula<T: Float, F: Fused<T>>(
     g: &Array<T>,
     sums: &mut [Option<Array<T>>],
 ) {
-    pull_by_vjp(&FusedOp(op.clone()), x, &Tensor::constant(y.clone()), g, sums);
+    pull_by_vjp(&FusedOp(op.clone()), x, &Tensor::constant(y.clone()), g.clone(), sums);
 }
 
 /// A fused op as an [`Op`].

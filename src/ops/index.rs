@@ -123,7 +123,7 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If the tensor is a single number or an index lies outside.
     #[track_caller]
-    pub fn gather_rows(&self, indices: &[usize]) -> Tensor<T> {
+    pub fn gather_rows(&self, indices: impl Into<Indices>) -> Tensor<T> {
         linear(IndexSelect { axis: self.axis("gather_rows", 0), indices: indices.into() }, self)
     }
 

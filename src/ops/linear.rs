@@ -1,6 +1,6 @@
 //! The family of linear ops: those that move numbers and add them up.
 
-use crate::kernels::Error;
+use crate::kernels::{Buffer, Error, Sink, count};
 use crate::num::Float;
 use crate::op::pull_by_vjp;
 use crate::{Array, Indices, Op, Tensor};
@@ -70,4 +70,16 @@ impl<T: Float, L: Linear<T>> Op<T> for LinearOp<L> {
 /// The sum of an argument's cotangent, made of zeros if there is none yet.
 pub(crate) fn sum_of<'a, T: Float>(sum: &'a mut Option<Array<T>>, x: &Tensor<T>) -> &'a mut Array<T> {
     sum.get_or_insert_with(|| Array::full(x.shape(), T::ZERO))
+}
+
+/// Adds to an argument's cotangent what `f` writes into a sink of its shape: into the sum there is, or afresh.
+pub(crate) fn add_into<T: Float>(sum: &mut Option<Array<T>>, x: &Tensor<T>, f: impl FnOnce(Sink<'_, T>)) {
+    match sum {
+        Some(sum) => f(Sink::Add(sum.as_mut_slice())),
+        None => {
+            let mut fresh = Buffer::scratch(count(x.shape()));
+            f(Sink::Write(&mut fresh));
+            *sum = Some(Array::from_buffer(fresh, x.shape()));
+        }
+    }
 }

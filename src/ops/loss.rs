@@ -1,12 +1,15 @@
 //! Losses: how far a prediction is from what it should be, as one number, a mean.
 //!
 //! A target has the prediction's shape; other shapes are refused, since broadcasting `[n, 1]` against `[n]` would compare
-//! everything with everything. Classes are plain `usize`s.
+//! everything with everything. Classes are [`Indices`].
 
 use super::elementwise::Softplus;
+use super::fused::{Fused, fused};
+use super::linear::{add_into, sum_of};
+use crate::kernels::{self, Error, Picks};
 use crate::num::{Float, Num};
 use crate::op::chain;
-use crate::{Operand, Rule, Tensor};
+use crate::{Array, Indices, Operand, Rule, Tensor};
 
 /// `y = x²/2` for `|x| ≤ δ`, `δ·(|x| − δ/2)` beyond: a parabola that goes on as a straight line (Huber 1964).
 #[derive(Clone, Copy)]
@@ -96,7 +99,7 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If the scores are not a matrix with a row for each class given, or a class is not one of its columns.
     #[track_caller]
-    pub fn cross_entropy(&self, classes: &[usize]) -> Tensor<T> {
+    pub fn cross_entropy(&self, classes: impl Into<Indices>) -> Tensor<T> {
         self.cross_entropy_with(classes, &CrossEntropy::default())
     }
 
@@ -118,9 +121,15 @@ impl<T: Float> Tensor<T> {
     /// As [`cross_entropy`](Self::cross_entropy); if there is not a weight for each column, one is negative or not
     /// finite, or the smoothing does not lie in `0..=1`.
     #[track_caller]
-    pub fn cross_entropy_with(&self, classes: &[usize], options: &CrossEntropy) -> Tensor<T> {
-        check_classes("cross_entropy", self, classes, options);
-        against_classes(&self.log_softmax(1), classes, options)
+    pub fn cross_entropy_with(&self, classes: impl Into<Indices>, options: &CrossEntropy) -> Tensor<T> {
+        let op = OfLogits { classes: classes.into(), options: options.clone() };
+        if options.smoothing == 0.0 {
+            return fused(op, [self]);
+        }
+        if let Err(why) = check_classes(self, &op.classes, options) {
+            Tensor::refuse("cross_entropy", &why.0, &[self])
+        }
+        op.compose(std::slice::from_ref(self))
     }
 
     /// The negative log likelihood `−1/n Σᵢ xᵢ[classes[i]]` of `n` rows of logarithms of probabilities: what
@@ -129,10 +138,12 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If this is not a matrix with a row for each class given, or a class is not one of its columns.
     #[track_caller]
-    pub fn nll(&self, classes: &[usize]) -> Tensor<T> {
-        let options = CrossEntropy::default();
-        check_classes("nll", self, classes, &options);
-        against_classes(self, classes, &options)
+    pub fn nll(&self, classes: impl Into<Indices>) -> Tensor<T> {
+        let (classes, options) = (classes.into(), CrossEntropy::default());
+        if let Err(why) = check_classes(self, &classes, &options) {
+            Tensor::refuse("nll", &why.0, &[self])
+        }
+        against_classes(self, &classes, &options)
     }
 
     /// The binary cross entropy `−1/n Σ (t·ln σ(x) + (1 − t)·ln(1 − σ(x)))` of `n` scores (logits) against targets
@@ -260,22 +271,74 @@ fn same_shape<T: Float>(op: &'static str, x: &Tensor<T>, target: Tensor<T>) -> T
     target
 }
 
-/// Refuses what does not fit rows of scores.
-#[track_caller]
-fn check_classes<T: Float>(op: &'static str, x: &Tensor<T>, classes: &[usize], options: &CrossEntropy) {
+/// The cross entropy of scores (logits), without smoothing.
+#[derive(Clone)]
+struct OfLogits {
+    classes: Indices,
+    options: CrossEntropy,
+}
+
+impl OfLogits {
+    /// The part that an example of each class has in the loss; nothing if no example counts.
+    fn weights<T: Float>(&self, columns: usize) -> Option<Vec<T>> {
+        let part = self.options.part(self.classes.as_slice())?;
+        Some((0..columns).map(|class| T::of(part * self.options.weight(class))).collect())
+    }
+    fn picks<'a, T>(&'a self, weights: &'a [T]) -> Picks<'a, T> {
+        Picks { columns: self.classes.as_slice(), weights, ignore: self.options.ignore }
+    }
+}
+
+impl<T: Float> Fused<T> for OfLogits {
+    const NAME: &'static str = "cross_entropy";
+
+    fn compose(&self, x: &[Tensor<T>]) -> Tensor<T> {
+        against_classes(&x[0].log_softmax(1), &self.classes, &self.options)
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        check_classes(&x[0], &self.classes, &self.options)?;
+        let weights = self.weights(x[0].shape()[1]);
+        let loss = weights.map(|w| kernels::log_likelihood(x[0].data(), self.picks(&w)));
+        Ok(Array::scalar(loss.unwrap_or(T::ZERO)))
+    }
+    fn pull(&self, x: &[Tensor<T>], _: &Array<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        match self.weights(x[0].shape()[1]) {
+            Some(w) => add_into(&mut sums[0], &x[0], |sum| {
+                kernels::log_likelihood_back(x[0].data(), self.picks(&w), g.item(), sum)
+            }),
+            None => drop(sum_of(&mut sums[0], &x[0])),
+        }
+    }
+    fn indices(&self) -> Option<&Indices> {
+        Some(&self.classes)
+    }
+}
+
+impl CrossEntropy {
+    /// What an example of this class counts for.
+    fn weight(&self, class: usize) -> f64 {
+        self.weights.get(class).copied().unwrap_or(1.0)
+    }
+    /// What a weight of 1 is of the loss: −1 divided by the weight of all examples that count. None if none does.
+    fn part(&self, classes: &[usize]) -> Option<f64> {
+        let counting = classes.iter().filter(|&&class| self.ignore != Some(class));
+        let total: f64 = counting.map(|&class| self.weight(class)).sum();
+        (total != 0.0).then(|| -1.0 / total)
+    }
+}
+
+/// Whether the classes and options fit rows of scores.
+fn check_classes<T: Float>(x: &Tensor<T>, classes: &Indices, options: &CrossEntropy) -> Result<(), Error> {
     let &[rows, columns] = x.shape() else {
-        Tensor::refuse(
-            op,
-            "the scores are a matrix, one row for each example and one column for each class",
-            &[x],
-        )
+        let why = "the scores are a matrix, one row for each example and one column for each class";
+        return Err(Error(why.into()));
     };
     let CrossEntropy { weights, ignore, smoothing } = options;
     let outside = |&class: &usize| class >= columns && *ignore != Some(class);
-    let why = if rows != classes.len() {
-        format!("{rows} rows of scores against {} classes", classes.len())
-    } else if let Some(i) = classes.iter().position(outside) {
-        format!("class {} of row {i} is not one of the {columns} columns", classes[i])
+    Err(Error(if *classes.shape() != [rows] {
+        format!("{rows} rows of scores against classes of shape {:?}", classes.shape())
+    } else if let Some(i) = classes.as_slice().iter().position(outside) {
+        format!("class {} of row {i} is not one of the {columns} columns", classes.as_slice()[i])
     } else if !weights.is_empty() && weights.len() != columns {
         format!("{} weights for {columns} columns", weights.len())
     } else if let Some(w) = weights.iter().find(|w| !w.is_finite() || **w < 0.0) {
@@ -283,29 +346,34 @@ fn check_classes<T: Float>(op: &'static str, x: &Tensor<T>, classes: &[usize], o
     } else if !(0.0..=1.0).contains(smoothing) {
         format!("the smoothing {smoothing} does not lie in 0..=1")
     } else {
-        return;
-    };
-    Tensor::refuse(op, &why, &[x])
+        return Ok(());
+    }))
 }
 
 /// The mean over rows of logarithms of probabilities, of what each says of its class.
 #[track_caller]
-fn against_classes<T: Float>(log: &Tensor<T>, classes: &[usize], options: &CrossEntropy) -> Tensor<T> {
-    let CrossEntropy { weights, ignore, smoothing } = options;
-    let (columns, weight) = (log.shape()[1], |class: usize| weights.get(class).copied().unwrap_or(1.0));
-    let mut rows: Vec<usize> = (0..classes.len()).filter(|&i| *ignore != Some(classes[i])).collect();
-    let total: f64 = rows.iter().map(|&i| weight(classes[i])).sum();
-    if total == 0.0 {
-        rows.clear(); // the sums over no rows are 0
-    }
-    let part = |part: f64, class: usize| T::of(-part * weight(class) / total);
-    let places: Vec<usize> = rows.iter().map(|&i| i * columns + classes[i]).collect();
-    let own: Vec<T> = rows.iter().map(|&i| part(1.0 - smoothing, classes[i])).collect();
+fn against_classes<T: Float>(log: &Tensor<T>, classes: &Indices, options: &CrossEntropy) -> Tensor<T> {
+    let CrossEntropy { ignore, smoothing, .. } = options;
+    let (columns, all) = (log.shape()[1], classes.as_slice());
+    let part = options.part(all);
+    // The rows that count, with their classes: these indices themselves where all do.
+    let rows: Vec<usize> = (0..all.len()).filter(|&i| part.is_some() && *ignore != Some(all[i])).collect();
+    let (log, classes) = if rows.len() == all.len() {
+        (log.clone(), classes.clone())
+    } else {
+        let classes: Vec<usize> = rows.iter().map(|&i| all[i]).collect();
+        (log.gather_rows(rows), classes.into())
+    };
+    let part = |class: usize| part.unwrap_or(0.0) * options.weight(class);
+    let own: Vec<T> =
+        classes.as_slice().iter().map(|&class| T::of((1.0 - smoothing) * part(class))).collect();
+    let column = [own.len(), 1];
+    let picked = log.take_along_axis(classes.reshape(&column).expect("as many"), 1);
     // The product of the chain rule: what has no weight does not count, be it infinite.
-    let loss = chain(&log.reshape(&[log.data().len()]).gather_rows(&places), &Tensor::constant(own)).sum();
+    let loss = chain(&picked, &Tensor::constant(Array::from_vec(own, &column))).sum();
     if *smoothing == 0.0 {
         return loss;
     }
-    let all: Vec<T> = (0..columns).map(|class| part(smoothing / columns as f64, class)).collect();
-    loss + chain(&log.gather_rows(&rows), &Tensor::constant(all)).sum()
+    let each: Vec<T> = (0..columns).map(|class| T::of(smoothing / columns as f64 * part(class))).collect();
+    loss + chain(&log, &Tensor::constant(each)).sum()
 }

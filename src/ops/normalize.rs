@@ -1,6 +1,8 @@
 //! Normalisation: numbers with mean 0 and variance 1, over some axes.
 
-use crate::kernels::{Shape, count};
+use super::fused::{Fused, fused};
+use super::linear::add_into;
+use crate::kernels::{Error, Normalize, Shape, Sink, count};
 use crate::num::Float;
 use crate::ops::Axes;
 use crate::{Array, Tensor};
@@ -62,6 +64,76 @@ impl<T: Float> Moments<T> {
     }
 }
 
+const STANDARDIZE: usize = 0;
+const LAYER_NORM: usize = 1;
+const RMS_NORM: usize = 2;
+
+/// One of these three, over the last axes: `(x − mean) / √(var + ε) · weight + bias`, or with no bias, or with neither; and
+/// `x / √(mean(x²) + ε) · weight`.
+#[derive(Clone)]
+struct OfRows<const KIND: usize> {
+    /// How many of the last axes.
+    axes: usize,
+    epsilon: f64,
+}
+
+impl<const KIND: usize> OfRows<KIND> {
+    fn kernel<'a, T: Float>(&self, x: &'a [Tensor<T>]) -> Normalize<'a, T> {
+        let [weight, bias] = [1, 2].map(|i| x.get(i).map(Tensor::data));
+        let (axes, epsilon) = (self.axes, T::of(self.epsilon));
+        Normalize { axes, centred: KIND != RMS_NORM, epsilon, weight, bias }
+    }
+}
+
+impl<T: Float, const KIND: usize> Fused<T> for OfRows<KIND> {
+    const NAME: &'static str = ["standardize", "layer_norm", "rms_norm"][KIND];
+
+    fn compose(&self, x: &[Tensor<T>]) -> Tensor<T> {
+        let axes: Shape = (x[0].shape().len() - self.axes..x[0].shape().len()).collect();
+        let unit = if KIND == RMS_NORM {
+            let squares = x[0].powi(2).sum_over(&axes) / x[0].number(&axes);
+            &x[0] / (squares + T::of(self.epsilon)).sqrt()
+        } else {
+            standardized(&x[0], &axes, self.epsilon)
+        };
+        match x {
+            [_, weight, bias] => unit * weight + bias,
+            [_, weight] => unit * weight,
+            _ => unit,
+        }
+    }
+    fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        Ok(self.kernel(x).value(x[0].data()))
+    }
+    fn pull(&self, x: &[Tensor<T>], _: &Array<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+        let (kernel, parameters) = (self.kernel(x), x[1..].iter().any(Tensor::wants_grad));
+        let mut of_parameters = None;
+        let mut back = |into: Sink<'_, T>| of_parameters = kernel.back(x[0].data(), g, into, parameters);
+        if x[0].wants_grad() {
+            add_into(&mut sums[0], &x[0], back)
+        } else {
+            back(Sink::Drop)
+        }
+        for (i, gx) in of_parameters.into_iter().flatten().enumerate() {
+            if x.get(i + 1).is_some_and(Tensor::wants_grad) {
+                let gx = gx.reshape(x[i + 1].shape()).expect("as many numbers as a row");
+                sums[i + 1] = Some(match sums[i + 1].take() {
+                    Some(sum) => sum + gx,
+                    None => gx,
+                });
+            }
+        }
+    }
+}
+
+/// `(x − mean) / √(var + ε)`
+#[track_caller]
+fn standardized<T: Float>(x: &Tensor<T>, axes: &Shape, epsilon: f64) -> Tensor<T> {
+    let (centred, _) = x.centred(axes);
+    let var = centred.powi(2).sum_over(axes) / x.number(axes);
+    centred / (var + T::of(epsilon)).sqrt()
+}
+
 /// `(1 − part)·a + part·b`, a constant.
 #[track_caller]
 fn between<T: Float>(a: &Tensor<T>, b: &Tensor<T>, part: f64) -> Tensor<T> {
@@ -83,9 +155,11 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn standardize(&self, axes: impl Axes, epsilon: f64) -> Tensor<T> {
         let axes = self.axes("standardize", axes);
-        let (centred, _) = self.centred(&axes);
-        let var = centred.powi(2).sum_over(&axes) / self.number(&axes);
-        centred / (var + T::of(epsilon)).sqrt()
+        let last = self.shape().len() - axes.len();
+        if !axes.is_empty() && axes.iter().all(|&axis| axis >= last) {
+            return fused(OfRows::<STANDARDIZE> { axes: axes.len(), epsilon }, [self]);
+        }
+        standardized(self, &axes, epsilon)
     }
 
     /// `(x − mean) / √(var + ε) · weight + bias`, mean and variance over the last axes: as many as `weight` has (Ba,
@@ -102,13 +176,13 @@ impl<T: Float> Tensor<T> {
     /// If `weight` does not have the shape of the last axes, or `bias` has another one.
     #[track_caller]
     pub fn layer_norm(&self, weight: &Tensor<T>, bias: Option<&Tensor<T>>, epsilon: f64) -> Tensor<T> {
-        let y = self.standardize(&last_axes("layer_norm", self, weight)[..], epsilon) * weight;
+        let op = OfRows::<LAYER_NORM> { axes: last_axes("layer_norm", self, weight), epsilon };
         match bias {
             Some(bias) if bias.shape() != weight.shape() => {
                 Tensor::refuse("layer_norm", "weight and bias have different shapes", &[weight, bias])
             }
-            Some(bias) => y + bias,
-            None => y,
+            Some(bias) => fused(op, [self, weight, bias]),
+            None => fused(op, [self, weight]),
         }
     }
 
@@ -118,8 +192,7 @@ impl<T: Float> Tensor<T> {
     /// If `weight` does not have the shape of the last axes.
     #[track_caller]
     pub fn rms_norm(&self, weight: &Tensor<T>, epsilon: f64) -> Tensor<T> {
-        let axes = last_axes("rms_norm", self, weight);
-        self / (self.powi(2).mean_keepdims(&axes[..]) + T::of(epsilon)).sqrt() * weight
+        fused(OfRows::<RMS_NORM> { axes: last_axes("rms_norm", self, weight), epsilon }, [self, weight])
     }
 
     /// Mean and variance of each channel, over examples and places: `[examples, channels, …]`. They are recorded, so a
@@ -200,12 +273,12 @@ pub(super) fn per_channel<T: Float>(op: &'static str, x: &Tensor<T>, v: &Tensor<
     v.reshape(&shape)
 }
 
-/// The last axes of `x`, whose shape `weight` has.
+/// How many of the last axes of `x` have the shape of `weight`.
 #[track_caller]
-fn last_axes<T: Float>(op: &'static str, x: &Tensor<T>, weight: &Tensor<T>) -> Vec<isize> {
+fn last_axes<T: Float>(op: &'static str, x: &Tensor<T>, weight: &Tensor<T>) -> usize {
     if weight.shape().is_empty() || !x.shape().ends_with(weight.shape()) {
         let why = "the weight says over which axes: its shape is that of the last ones";
         Tensor::refuse(op, why, &[x, weight])
     }
-    (-(weight.shape().len() as isize)..0).collect()
+    weight.shape().len()
 }

@@ -1,11 +1,11 @@
 //! Softmax and its relatives: what turns scores into probabilities, without overflow and without NaN where a score is
 //! infinite. Their spellings agree: `softmax(x) = exp(log_softmax(x))` is the gradient of `logsumexp(x)`.
 
-use crate::context::unrecorded;
+use crate::context::{Products, products, unrecorded};
 use crate::kernels::{self, Error, Function};
 use crate::num::{Float, Num};
-use crate::op::{carry, chain};
-use crate::ops::linear::linear;
+use crate::op::{carry, chain, pull_by_vjp};
+use crate::ops::linear::{add_into, linear};
 use crate::ops::reduce::{Axes, Sum};
 use crate::{Array, Op, Shape, Tensor, where_};
 
@@ -28,6 +28,16 @@ fn exponentials<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<[Array<T>; 3],
     Ok([m, e, total])
 }
 
+/// Whether these axes are the last one alone, for which there are kernels that take row by row.
+fn along_rows<T: Float>(axes: &[usize], x: &Tensor<T>) -> bool {
+    matches!(axes, &[axis] if axis + 1 == x.shape().len())
+}
+
+/// [`along_rows`], on a way back that multiplies as kernels do.
+fn back_along_rows<T: Float>(axes: &[usize], x: &Tensor<T>) -> bool {
+    along_rows(axes, x) && products() == Products::Guarded
+}
+
 /// `ln x`
 fn ln<T: Float>(x: Array<T>) -> Array<T> {
     unrecorded(|| Tensor::constant(x).ln().data().clone())
@@ -44,6 +54,9 @@ impl<T: Float> Op<T> for LogSumExp {
         true
     }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
+        if along_rows(&self.0, &x[0]) {
+            return Ok(kernels::logsumexp(x[0].data()));
+        }
         let [m, _, total] = exponentials(x[0].data(), &self.0)?;
         Ok(m + ln(total))
     }
@@ -53,6 +66,12 @@ impl<T: Float> Op<T> for LogSumExp {
     fn jvp(&self, x: &[Tensor<T>], _: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let dx = dx[0].as_ref().expect("at least one tangent");
         linear(Sum(self.0.clone()), &carry(dx, &Tensor::apply(Softmax(self.0.clone()), [&x[0]])))
+    }
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
+        if !back_along_rows(&self.0, &x[0]) {
+            return pull_by_vjp(self, x, y, g, sums);
+        }
+        add_into(&mut sums[0], &x[0], |sum| kernels::logsumexp_back(x[0].data(), g, sum));
     }
 }
 
@@ -85,6 +104,9 @@ impl<T: Float> Op<T> for Softmax {
                 [if b == T::ZERO { T::ZERO } else { a / b }]
             }
         }
+        if along_rows(&self.0, &x[0]) {
+            return Ok(kernels::softmax(x[0].data()));
+        }
         let [_, e, total] = exponentials(x[0].data(), &self.0)?;
         Ok(kernels::map(Share, [&e, &total], e.shape()))
     }
@@ -93,6 +115,12 @@ impl<T: Float> Op<T> for Softmax {
     }
     fn jvp(&self, _: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         self.derivative(y, dx[0].as_ref().expect("at least one tangent"), carry)
+    }
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
+        if !back_along_rows(&self.0, &x[0]) {
+            return pull_by_vjp(self, x, y, g, sums);
+        }
+        add_into(&mut sums[0], &x[0], |sum| kernels::softmax_back(y.data(), g, sum));
     }
 }
 
@@ -125,6 +153,9 @@ impl<T: Float> Op<T> for LogSoftmax {
                 [if m == T::NEG_INFINITY { m } else { shifted - l }]
             }
         }
+        if along_rows(&self.0, &x[0]) {
+            return Ok(kernels::log_softmax(x[0].data()));
+        }
         let x = x[0].data();
         let [m, _, total] = exponentials(x, &self.0)?;
         Ok(kernels::map(Below, [x, &m, &ln(total)], x.shape()))
@@ -138,6 +169,12 @@ impl<T: Float> Op<T> for LogSoftmax {
         let dx = dx[0].as_ref().expect("at least one tangent");
         let mean = linear(Sum(self.0.clone()), &carry(dx, &y.exp()));
         self.alive(y, &(dx - mean))
+    }
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
+        if !back_along_rows(&self.0, &x[0]) {
+            return pull_by_vjp(self, x, y, g, sums);
+        }
+        add_into(&mut sums[0], &x[0], |sum| kernels::log_softmax_back(y.data(), g, sum));
     }
 }
 

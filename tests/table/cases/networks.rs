@@ -29,6 +29,11 @@ fn softmax<T: Float>() -> Vec<Case<T>> {
         case("softmax of large numbers", [M], |[x]| (x + T::of(1000.0)).softmax(1)),
         case("log_softmax along a middle axis", [B], |[x]| x.log_softmax(1)),
         case("softmax of a softmax", [M], |[x]| x.softmax(0).softmax(1)),
+        // Rows of more than a kernel's block.
+        case("softmax of long rows", [(&[2, 67], ANY)], |[x]| x.softmax(-1)),
+        case("log_softmax of long rows", [(&[2, 67], ANY)], |[x]| x.log_softmax(-1)),
+        case("logsumexp of long rows", [(&[3, 67], ANY)], |[x]| x.logsumexp(-1)),
+        case("log_softmax of columns as rows", [M], |[x]| x.t().log_softmax(-1)),
     ]
 }
 
@@ -62,6 +67,19 @@ fn normalisation<T: Float>() -> Vec<Case<T>> {
         case("standardize", [X], |[x]| x.standardize(-1, 0.5)),
         case("standardize over two axes", [B], |[x]| x.standardize([0, -1], 0.1)),
         case("layer_norm", [X, V, V], |[x, w, b]| x.layer_norm(w, Some(b), 0.1)),
+        case("layer_norm of long rows", [(&[2, 67], Distinct), (&[67], ANY), (&[67], ANY)], |[x, w, b]| {
+            x.layer_norm(w, Some(b), 0.1)
+        }),
+        case("layer_norm of many rows", [(&[35, 2], Distinct), (&[2], ANY), (&[2], ANY)], |[x, w, b]| {
+            x.layer_norm(w, Some(b), 0.1)
+        }),
+        case("layer_norm of columns as rows", [(&[3, 2], Distinct), V], |[x, w]| {
+            x.t().layer_norm(w, None, 0.1)
+        }),
+        case("layer_norm of what weighs it", [(&[4], Distinct)], |[x]| x.layer_norm(x, Some(x), 0.1)),
+        case("layer_norm and its input", [X, V], |[x, w]| x.layer_norm(w, None, 0.1) * x + w),
+        case("standardize over all axes", [X], |[x]| x.standardize(.., 0.5)),
+        case("rms_norm over two axes", [B, (&[4, 2], ANY)], |[x, w]| x.rms_norm(w, 0.1)),
         case("layer_norm over two axes", [B, (&[4, 2], ANY)], |[x, w]| x.layer_norm(w, None, 0.1)),
         case("rms_norm", [X, V], |[x, w]| x.rms_norm(w, 0.1)),
         case("batch_norm", [B, C, C], |[x, w, b]| x.batch_norm(&x.channel_moments(), w, b, 0.1)),
@@ -187,6 +205,9 @@ fn losses<T: Float>() -> Vec<Case<T>> {
         with("ignoring everything", ignoring, [2, 2, 2]),
         with("smoothed", smooth, [0, 3, 1]),
         with("with everything", all, [0, 9, 3]),
+        case("cross_entropy and its scores", [R], |[x]| x.cross_entropy([3, 0, 0]) * x),
+        case("cross_entropy of long rows", [(&[2, 67], ANY)], |[x]| x.cross_entropy([66, 3])),
+        case("cross_entropy of columns as rows", [R], |[x]| x.t().cross_entropy([2, 0, 0, 1])),
         case("nll", [R], |[x]| x.nll(&[3, 0, 0])),
         case("l1_loss", [(&[4], Distinct), (&[4], Distinct)], |[x, t]| x.l1_loss(t)),
         case("huber", [M, M], |[x, t]| x.huber(t, 0.7)),
@@ -220,6 +241,7 @@ pub fn empty() -> Vec<Case<f64>> {
         case("softmax across an axis of none", [M], |[x]| x.softmax(0)),
         case("log_softmax of nothing", [M], |[x]| x.log_softmax(1)),
         case("layer_norm of no rows", [(&[0, 3], ANY), (&[3], ANY)], |[x, w]| x.layer_norm(w, None, 0.1)),
+        case("logsumexp of no columns", [(&[3, 0], ANY)], |[x]| x.logsumexp(1)),
         case("windows of no rows", [(&[0, 3], ANY)], |[x]| x.windows(1, 2, 1, 1)),
         case("conv1d of no examples", [(&[0, 2, 3], ANY), W], |[x, w]| x.conv1d(w, None, &Conv::default())),
         case("conv1d of no channels", [(&[2, 0, 3], ANY), (&[2, 0, 2], ANY)], |[x, w]| {
