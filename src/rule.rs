@@ -3,7 +3,7 @@
 use crate::context::{Products, products};
 use crate::kernels::{self, Array, Buffer, Error, Function, Shape, Sink, broadcast, count, sum_to};
 use crate::num::{Dual, Float, Formula, Num, Scratch, Style, Symbols};
-use crate::op::pull_by_vjp;
+use crate::op::{Shortcut, pull_by_vjp};
 use crate::{Op, Operand, Tensor};
 use std::array::from_fn;
 
@@ -198,7 +198,52 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
         }
     }
 
+    fn shortcut(&self) -> Shortcut<T> {
+        Shortcut::Elementwise(Box::new(*self))
+    }
     fn formula(&self, style: Style) -> Option<Formula> {
         Some(self.0.formula(style))
+    }
+}
+
+/// An elementwise op as a step of a [recorded](crate::record()) program: on blocks of its arguments, or on single numbers.
+pub trait Blockwise<T>: Send + Sync {
+    /// The value at blocks of the arguments.
+    fn value(&self, x: &[&[T]], y: &mut [Sink<'_, T>]);
+
+    /// What the cotangent adds to that of each argument, at blocks of the arguments, of the result and of its cotangent.
+    fn pull(&self, x_y_g: &[&[T]], gx: &mut [Sink<'_, T>]);
+
+    /// [`value`](Self::value) of numbers in a list, whose places are given: of the arguments, and of the result.
+    fn value_at(&self, numbers: &mut [T], places: &[u32]);
+
+    /// [`pull`](Self::pull) of numbers in a list, whose places are given: of the arguments, the result and its cotangent, and
+    /// for each argument of the sum so far and the new sum. Where the list ends there are none.
+    fn pull_at(&self, numbers: &mut [T], places: &[u32]);
+}
+
+impl<T: Float, R: Rule<N>, const N: usize> Blockwise<T> for Elementwise<R, N> {
+    fn value(&self, x: &[&[T]], y: &mut [Sink<'_, T>]) {
+        let x = x.first_chunk().expect("the rule's arguments");
+        kernels::map_blocks(Forward(self.0), *x, [], y);
+    }
+    fn pull(&self, x_y_g: &[&[T]], gx: &mut [Sink<'_, T>]) {
+        let (x, y_g) = x_y_g.split_first_chunk::<N>().expect("the rule's arguments");
+        let y_g = y_g.first_chunk::<2>().expect("the result and its cotangent");
+        kernels::map_blocks(Backward(self.0), *x, *y_g, gx);
+    }
+    fn value_at(&self, numbers: &mut [T], places: &[u32]) {
+        let x = from_fn(|i| numbers[places[i] as usize]);
+        numbers[places[N] as usize] = self.0.value(x);
+    }
+    fn pull_at(&self, numbers: &mut [T], places: &[u32]) {
+        let [y, g] = [N, N + 1].map(|i| numbers[places[i] as usize]);
+        let gx = Backward(self.0).at(from_fn(|i| numbers[places[i] as usize]), [y, g]);
+        for i in 0..N {
+            let [sum, new] = [0, 1].map(|k| places[N + 2 + 2 * i + k] as usize);
+            if new < numbers.len() {
+                numbers[new] = numbers.get(sum).map_or(gx[i], |&sum| sum + gx[i]);
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
 //! - [`map`], [`map_into`]: any [`Function`] of several arrays in one pass over memory, vectorised.
+//! - [`Chain`]: many functions in one pass.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
 //! - [`matmul`]; [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
 //! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
@@ -23,6 +24,7 @@
 
 mod array;
 mod buffer;
+mod chain;
 mod float;
 mod index;
 mod indices;
@@ -40,6 +42,7 @@ mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
+pub use chain::{Chain, Register, Step, StepFn, Write, map_blocks};
 pub use float::Float;
 pub use index::{
     add_to_slice, add_to_windows, concat, index_add, index_select, scatter_add, take_along_axis,

@@ -119,11 +119,11 @@ fn block<T>(x: &[T], at: usize) -> &[T; BLOCK] {
 }
 
 /// Several blocks of a loop.
-struct Blocks<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
-    f: F,
-    x: [&'a [T]; N],
-    more: [&'a [T]; K],
-    out: &'a mut [Sink<'b, T>],
+pub(crate) struct Blocks<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
+    pub(crate) f: F,
+    pub(crate) x: [&'a [T]; N],
+    pub(crate) more: [&'a [T]; K],
+    pub(crate) out: &'a mut [Sink<'b, T>],
 }
 
 impl<T, F, const N: usize, const K: usize, const M: usize> Kernel for Blocks<'_, '_, T, F, N, K, M>
@@ -219,7 +219,7 @@ fn piece<T: Float>(
 }
 
 /// One argument's elements, block by block.
-enum Source<'a, T> {
+pub(crate) enum Source<'a, T> {
     /// They lie in order.
     Slice(&'a [T]),
     /// They are all the same.
@@ -229,7 +229,7 @@ enum Source<'a, T> {
 }
 
 impl<'a, T: Float> Source<'a, T> {
-    fn new(x: &'a Array<T>, start: usize, len: usize) -> Source<'a, T> {
+    pub(crate) fn new(x: &'a Array<T>, start: usize, len: usize) -> Source<'a, T> {
         if let (Some(slice), false) = (x.as_slice(), x.shape().is_empty()) {
             return Source::Slice(&slice[start..start + len]);
         }
