@@ -2,7 +2,7 @@
 
 use crate::context::{Products, products};
 use crate::kernels::{self, Array, Buffer, Error, Function, Shape, Sink, broadcast, count, sum_to};
-use crate::num::{Dual, Float, Formula, Num, Scratch, Style, Symbols};
+use crate::num::{Dual, Float, Formula, Lane, Num, Scratch, Style, Symbols};
 use crate::op::{Shortcut, pull_by_vjp};
 use crate::{Op, Operand, Tensor};
 use std::array::from_fn;
@@ -105,7 +105,16 @@ struct Backward<R>(R);
 impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 2, N> for Backward<R> {
     #[inline(always)]
     fn at(&self, x: [T; N], [y, g]: [T; 2]) -> [T; N] {
-        self.0.slopes(x, y).map(|slope| g.chain(slope))
+        let mut gx = [T::ZERO; N];
+        self.put(&x, &[y, g], &mut gx);
+        gx
+    }
+    #[inline(always)]
+    fn put(&self, x: &[T; N], [y, g]: &[T; 2], gx: &mut [T; N]) {
+        let slopes = self.0.slopes(from_fn(|i| Lane(x[i])), Lane(*y));
+        for (gx, slope) in gx.iter_mut().zip(&slopes) {
+            *gx = g.chain(slope.0);
+        }
     }
 }
 

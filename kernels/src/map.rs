@@ -28,6 +28,16 @@ const PIECE: usize = 1 << 15;
 pub trait Function<T, const N: usize, const K: usize, const M: usize>: Copy + Send + Sync {
     /// The results for one element of each argument.
     fn at(&self, x: [T; N], more: [T; K]) -> [T; M];
+
+    /// The same by reference, which is how the loop calls it. The compiler hands over two `f32` packed into one integer,
+    /// and may fail to see through it: a function of two or with two results that matters overrides this one too.
+    #[inline(always)]
+    fn put(&self, x: &[T; N], more: &[T; K], out: &mut [T; M])
+    where
+        T: Copy,
+    {
+        *out = self.at(*x, *more);
+    }
 }
 
 /// Where a result goes: as many elements as the loop has, in row-major order.
@@ -140,7 +150,8 @@ where
             // Into memory of its own first, of which the compiler knows that no input lies there.
             let mut y = [[T::ZERO; BLOCK]; M];
             for i in 0..BLOCK {
-                let results = self.f.at(x.map(|x| x[i]), more.map(|x| x[i]));
+                let mut results = [T::ZERO; M];
+                self.f.put(&x.map(|x| x[i]), &more.map(|x| x[i]), &mut results);
                 for m in 0..M {
                     y[m][i] = results[m];
                 }

@@ -8,10 +8,12 @@
 //! | [`Symbol`] | formulas, as text and LaTeX |
 
 mod dual;
+mod lane;
 mod recorded;
 mod symbol;
 
 pub use dual::Dual;
+pub(crate) use lane::Lane;
 pub use recorded::{Recorded, Scratch};
 pub use symbol::{Formula, Style, Symbol, Symbols};
 
