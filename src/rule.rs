@@ -2,7 +2,7 @@
 
 use crate::context::{Products, products};
 use crate::kernels::{self, Array, Buffer, Error, Function, Shape, Sink, broadcast, count, sum_to};
-use crate::num::{Dual, Float, Formula, Lane, Num, Scratch, Style, Symbols};
+use crate::num::{Dual, Float, Form, Formula, Lane, Num, Scratch, Style, Symbols};
 use crate::op::{Shortcut, pull_by_vjp};
 use crate::{Op, Operand, Tensor};
 use std::array::from_fn;
@@ -223,6 +223,9 @@ pub trait Blockwise<T>: Send + Sync {
     /// What the cotangent adds to that of each argument, at blocks of the arguments, of the result and of its cotangent.
     fn pull(&self, x_y_g: &[&[T]], gx: &mut [Sink<'_, T>]);
 
+    /// What the slope in an argument is.
+    fn slope(&self, argument: usize) -> Form;
+
     /// [`value`](Self::value) of numbers in a list, whose places are given: of the arguments, and of the result.
     fn value_at(&self, numbers: &mut [T], places: &[u32]);
 
@@ -240,6 +243,9 @@ impl<T: Float, R: Rule<N>, const N: usize> Blockwise<T> for Elementwise<R, N> {
         let (x, y_g) = x_y_g.split_first_chunk::<N>().expect("the rule's arguments");
         let y_g = y_g.first_chunk::<2>().expect("the result and its cotangent");
         kernels::map_blocks(Backward(self.0), *x, *y_g, gx);
+    }
+    fn slope(&self, argument: usize) -> Form {
+        self.0.slopes(from_fn(Form::Argument), Form::Other)[argument]
     }
     fn value_at(&self, numbers: &mut [T], places: &[u32]) {
         let x = from_fn(|i| numbers[places[i] as usize]);

@@ -6,13 +6,16 @@
 //! | [`Dual`] | values and slopes from the value alone: forward mode |
 //! | [`Recorded`] | tensors, so that a derivative is recorded and can be differentiated again |
 //! | [`Symbol`] | formulas, as text and LaTeX |
+//! | [`Form`] | whether a slope is a number or an argument, which need not be computed |
 
 mod dual;
+mod form;
 mod lane;
 mod recorded;
 mod symbol;
 
 pub use dual::Dual;
+pub use form::Form;
 pub(crate) use lane::Lane;
 pub use recorded::{Recorded, Scratch};
 pub use symbol::{Formula, Style, Symbol, Symbols};

@@ -3,7 +3,7 @@
 use super::program::{Item, Memory, NumberStep, Pass, Program, Slot, Sum, Use};
 use super::trace::{From, Graph};
 use crate::kernels::{Buffer, Chain, Register, Shape, Step, Write, count};
-use crate::num::Float;
+use crate::num::{Float, Form};
 use crate::op::Shortcut;
 use crate::ops::elementwise as rules;
 use crate::rule::Blockwise;
@@ -30,6 +30,8 @@ enum What {
     Value { node: usize, y: Id },
     /// Back through a node: for each argument, if it wants a gradient, the sum so far and the new one.
     Pull { node: usize, g: Id, sums: SmallVec<[Option<(Option<Id>, Id)>; 3]> },
+    /// Back to one argument of a node, of which another one is the slope.
+    Product { node: usize, slope: usize, g: Id, sum: Option<Id>, new: Id },
     /// Of two cotangents.
     Add { a: Id, b: Id, y: Id },
     /// From one shape down to another.
@@ -234,7 +236,11 @@ impl<T: Float> Plan<'_, T> {
         }
         // An elementwise op leaves the sum over what was broadcast to others; any other op does it itself.
         let wide = matches!(self.shortcuts[i], Shortcut::Elementwise(_));
-        let mut sums = SmallVec::new();
+        let form = |plan: &Self, k: usize| match &plan.shortcuts[i] {
+            Shortcut::Elementwise(op) => op.slope(k),
+            _ => Form::Other,
+        };
+        let mut sums: SmallVec<[Option<(Option<Id>, Id)>; 3]> = SmallVec::new();
         let mut later = vec![];
         for (k, &x) in parents.iter().enumerate() {
             if !active[x] {
@@ -242,10 +248,29 @@ impl<T: Float> Plan<'_, T> {
                 continue;
             }
             let whole = !wide || self.size(x) == n;
+            match form(self, k) {
+                Form::Lit(1.0) => {
+                    sums.push(None);
+                    later.push((x, g, whole));
+                    continue;
+                }
+                Form::Argument(slope) if n != 1 => {
+                    sums.push(None);
+                    let sum = if whole { self.sums[x] } else { None };
+                    let new = self.computed(n);
+                    self.push(What::Product { node: i, slope, g, sum, new }, elementwise(n));
+                    match whole {
+                        true => self.sums[x] = Some(new),
+                        false => later.push((x, new, whole)),
+                    }
+                    continue;
+                }
+                _ => {}
+            }
             let again = parents[..k].contains(&x);
             let sum = if whole && !again { self.sums[x] } else { None };
-            let new = self.computed(if wide { n } else { self.size(x) });
-            sums.push(Some((sum, new)));
+            sums.push(Some((sum, self.values.len())));
+            let new = self.value(if wide { n } else { self.size(x) }, None);
             if whole && !again {
                 self.sums[x] = Some(new);
             } else {
@@ -253,7 +278,12 @@ impl<T: Float> Plan<'_, T> {
             }
         }
         let class = if wide { elementwise(n) } else { Class::Call };
-        self.push(What::Pull { node: i, g, sums }, class);
+        if sums.iter().any(Option::is_some) {
+            for (_, new) in sums.iter().flatten() {
+                self.values[*new].maker = Some(self.instructions.len());
+            }
+            self.push(What::Pull { node: i, g, sums }, class);
+        }
         for (x, new, whole) in later {
             let part = if whole { new } else { self.sum_to(new, i, x) };
             self.contribute(x, part);
@@ -309,6 +339,11 @@ impl<T: Float> Plan<'_, T> {
                 f(*g);
                 sums.iter().flatten().filter_map(|(sum, _)| *sum).for_each(f);
             }
+            What::Product { node, slope, g, sum, .. } => {
+                f(self.of[self.parents(*node)[*slope] as usize]);
+                f(*g);
+                sum.iter().for_each(|&sum| f(sum));
+            }
             What::Add { a, b, .. } => [*a, *b].into_iter().for_each(f),
             What::SumTo { x, .. } => f(*x),
         }
@@ -343,6 +378,9 @@ const NOWHERE: u32 = u32::MAX;
 
 /// Arrays that passes write and that are free, by their length.
 type Vacant = Vec<(usize, Slot)>;
+
+/// Parts of sums in registers of their own: the part, the sum so far, the new sum.
+type Later = SmallVec<[(Register, Id, Id); 3]>;
 
 /// The items, each with the arrays that are let go after it; the results; the arrays let go at the end.
 type Layout<T> = (Vec<(Item<T>, Vec<u32>)>, Vec<Use>, Vec<u32>);
@@ -387,7 +425,7 @@ impl<T: Float> Plan<'_, T> {
             // What is not taken any more.
             let mut done = vec![];
             for place in here {
-                let mut ending = vec![];
+                let mut ending: SmallVec<[Id; 8]> = SmallVec::new();
                 self.arguments(&self.instructions[order[place]].what, |x| {
                     if self.values[x].last == place && !ending.contains(&x) {
                         ending.push(x);
@@ -451,7 +489,7 @@ impl<T: Float> Plan<'_, T> {
                 let (x, shape, y) = (Use { slot: self.slot(*x), shape: from.clone() }, to.clone(), *y);
                 Item::SumTo { x, shape, y: self.place(y) }
             }
-            What::Add { .. } => unreachable!("elementwise"),
+            What::Add { .. } | What::Product { .. } => unreachable!("elementwise"),
         }
     }
 
@@ -480,7 +518,7 @@ impl<T: Float> Plan<'_, T> {
             What::Add { a, b, y } => {
                 NumberStep { op: add(), back: false, places: smallvec![place(*a), place(*b), place(*y)] }
             }
-            What::SumTo { .. } => unreachable!("a pass or a call"),
+            What::SumTo { .. } | What::Product { .. } => unreachable!("a pass or a call"),
         }
     }
 
@@ -518,33 +556,24 @@ impl<T: Float> Plan<'_, T> {
                     for id in [self.of[*node], *g] {
                         reads.push(self.read(&mut registers, id, None));
                     }
-                    let (mut writes, mut later) = (SmallVec::new(), vec![]);
+                    let (mut writes, mut later) = (SmallVec::new(), Later::new());
                     for sum in sums {
-                        let Some((sum, new)) = *sum else {
-                            writes.push(Write::Drop);
-                            continue;
-                        };
-                        writes.push(match sum.map(|sum| (sum, self.own(&registers, sum, new, place, &reads))) {
-                            None => Write::Over(self.register(&mut registers, new, vacant)),
-                            Some((sum, Some(to))) => {
-                                registers.of.retain(|(id, _)| *id != sum);
-                                registers.of.push((new, to));
-                                Write::Add(to)
-                            }
-                            Some((sum, None)) => {
-                                let part = registers.temporary();
-                                later.push((part, sum, new));
-                                Write::Over(part)
-                            }
+                        writes.push(match *sum {
+                            Some((sum, new)) => self.write(&mut registers, sum, new, place, &reads, vacant, &mut later),
+                            None => Write::Drop,
                         });
                     }
                     registers.map(reads, writes, self.elementwise(*node), true);
-                    for (part, sum, new) in later {
-                        let reads = smallvec![part, self.read(&mut registers, sum, None)];
-                        let to = self.register(&mut registers, new, vacant);
-                        registers.map(reads, smallvec![Write::Over(to)], add(), false);
-                        registers.release(part);
-                    }
+                    self.add_up(&mut registers, later, vacant);
+                }
+                What::Product { node, slope, g, sum, new } => {
+                    let slope = self.argument(&mut registers, *node, *slope, n);
+                    let reads: SmallVec<[Register; 4]> = smallvec![self.read(&mut registers, *g, None), slope];
+                    let mut later = Later::new();
+                    let write = self.write(&mut registers, *sum, *new, place, &reads, vacant, &mut later);
+                    let product = Box::new(Elementwise::<rules::Chain, 2>(rules::Chain));
+                    registers.map(reads, smallvec![write], product, false);
+                    self.add_up(&mut registers, later, vacant);
                 }
                 What::Add { a, b, y } => {
                     let reads = [*a, *b].map(|x| self.read(&mut registers, x, None)).into_iter().collect();
@@ -571,14 +600,15 @@ impl<T: Float> Plan<'_, T> {
 
     /// The registers of a node's arguments.
     fn reads(&self, registers: &mut Registers<T>, node: usize, n: usize) -> SmallVec<[Register; 4]> {
-        let wide = &self.graph.nodes[node].shape;
-        let read = |&x: &u32| {
-            let x = x as usize;
-            let partial = self.values[self.of[x]].count != 1 && self.size(x) != n;
-            let shapes = partial.then(|| (self.graph.nodes[x].shape.clone(), wide.clone()));
-            self.read(registers, self.of[x], shapes)
-        };
-        self.parents(node).iter().map(read).collect()
+        (0..self.parents(node).len()).map(|k| self.argument(registers, node, k, n)).collect()
+    }
+
+    /// The register of one argument, repeated where it is broadcast.
+    fn argument(&self, registers: &mut Registers<T>, node: usize, k: usize, n: usize) -> Register {
+        let x = self.parents(node)[k] as usize;
+        let partial = self.values[self.of[x]].count != 1 && self.size(x) != n;
+        let shape = |i: usize| self.graph.nodes[i].shape.clone();
+        self.read(registers, self.of[x], partial.then(|| (shape(x), shape(node))))
     }
 
     /// The register of a value; if it is broadcast, from one shape to the other.
@@ -601,20 +631,43 @@ impl<T: Float> Plan<'_, T> {
         Register::Input(i)
     }
 
-    /// The register of a sum, if the instruction at this place may add to it there: nobody else takes the sum, and the new
-    /// one is not taken outside of this pass.
-    fn own(
-        &self,
-        registers: &Registers<T>,
-        sum: Id,
+    /// What to do with a part of a cotangent's sum: it is added to the register of the sum so far, if nobody else takes that
+    /// and the new sum is not taken outside of this pass; otherwise the two are added up later.
+    #[allow(clippy::too_many_arguments)]
+    fn write(
+        &mut self,
+        registers: &mut Registers<T>,
+        sum: Option<Id>,
         new: Id,
         place: usize,
         reads: &[Register],
-    ) -> Option<Register> {
-        let (_, register) = registers.of.iter().find(|(id, _)| *id == sum)?;
+        vacant: &mut Vacant,
+        later: &mut Later,
+    ) -> Write {
+        let Some(sum) = sum else { return Write::Over(self.register(registers, new, vacant)) };
         let free = self.values[sum].last == place && self.values[new].last < registers.end;
-        let temporary = matches!(register, Register::Temporary(_));
-        (free && temporary && !reads.contains(register)).then_some(*register)
+        let at = registers.of.iter().position(|(id, _)| *id == sum);
+        match at.map(|i| (i, registers.of[i].1)) {
+            Some((i, to @ Register::Temporary(_))) if free && !reads.contains(&to) => {
+                registers.of[i].0 = new;
+                Write::Add(to)
+            }
+            _ => {
+                let part = registers.temporary();
+                later.push((part, sum, new));
+                Write::Over(part)
+            }
+        }
+    }
+
+    /// Adds parts to the sums that they belong to.
+    fn add_up(&mut self, registers: &mut Registers<T>, later: Later, vacant: &mut Vacant) {
+        for (part, sum, new) in later {
+            let reads = smallvec![part, self.read(registers, sum, None)];
+            let to = self.register(registers, new, vacant);
+            registers.map(reads, smallvec![Write::Over(to)], add(), false);
+            registers.release(part);
+        }
     }
 
     /// A register to compute a value in: in memory if it is taken outside of this pass.
