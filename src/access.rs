@@ -1,6 +1,6 @@
 //! What a tensor tells about itself, and what stands in its place.
 
-use crate::context::{cutting, tracing};
+use crate::context::{cutting, on_behalf_of, tracing};
 use crate::cut::{Cut, CutKind};
 use crate::tensor::Parents;
 use crate::transform::same;
@@ -107,7 +107,8 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn detach(&self) -> Tensor<T> {
         if replay::is_input(self) {
-            return cutting(CutKind::Detach, || same(self));
+            let place = Place::here();
+            return cutting(CutKind::Detach, || on_behalf_of(place, "detach", || same(self)));
         }
         let cut = if self.wants_grad() {
             Some(Cut::at(CutKind::Detach, "detach", std::slice::from_ref(self), Place::here()))
@@ -208,7 +209,8 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub(crate) fn seed(&self, cotangent: Array<T>) -> Array<T> {
         if tracing() {
-            let why = "inside a recorded function there is nothing to leave gradients in: use grad, or gradients";
+            let why =
+                "inside a recorded function there is nothing to leave gradients in: use grad, or gradients";
             Tensor::refuse("backward", why, &[self])
         }
         assert!(

@@ -1,6 +1,6 @@
 //! Chains of elementwise functions: many in one pass over memory.
 //!
-//! A block of each array is small enough for the first-level cache, so what one function leaves there the next one finds,
+//! Blocks are small enough for the processor's own caches, so what one function leaves there the next one finds,
 //! and what no other part of the program needs never reaches memory. Sums over everything are taken on the way.
 
 use crate::map::{BLOCK, Blocks, Source};
@@ -9,11 +9,12 @@ use crate::simd::dispatch;
 use crate::{Array, Buffer, Float, Function, Sink, threads};
 use smallvec::SmallVec;
 
-/// The bytes that all registers of a chain have together, unless there are very many of them.
-const CACHE: usize = 32 << 10;
+/// The bytes that all registers of a chain have together, unless there are very many of them: some of the second-level
+/// cache. The bookkeeping for a step is worth a thousand sums, so longer blocks gain more than the first level would.
+const CACHE: usize = 128 << 10;
 
 /// The most elements to a block: by then the bookkeeping is hidden.
-const LONGEST: usize = 8 * BLOCK;
+const LONGEST: usize = 16 * BLOCK;
 
 /// Elements to a piece of work that another thread may take.
 const PIECE: usize = 1 << 15;
@@ -116,7 +117,11 @@ impl Chain {
             Piece { start: i * piece, len, outputs, totals: parts.next().unwrap_or_default() }
         });
         let run = |piece: Piece<'_, T>| self.piece(piece, inputs, block, step);
-        if pieces > 1 && threads() > 1 { threads::each(jobs.collect(), run) } else { jobs.for_each(run) }
+        if pieces > 1 && threads() > 1 {
+            threads::each(jobs.collect(), run)
+        } else {
+            jobs.for_each(run)
+        }
         for (k, total) in totals.iter_mut().enumerate() {
             *total = tree(&|i| sums[i * self.totals + k], 0, pieces);
         }
@@ -137,17 +142,29 @@ impl Chain {
             let last = registers.move_to(at, n, &mut rest);
             for (k, what) in self.steps.iter().enumerate() {
                 match what {
-                    Step::Sum { of, total: k } => sums[k * blocks + number] = total(&registers.read(*of)[..n]),
+                    Step::Sum { of, total: k } => {
+                        sums[k * blocks + number] = total(&registers.read(*of)[..n])
+                    }
                     Step::Map { reads, writes } => {
-                        let mut taken: SmallVec<[&mut [T]; 3]> = writes.iter().map(|w| registers.take(w)).collect();
-                        let x: SmallVec<[&[T]; 6]> = reads.iter().map(|&from| registers.read(from)).collect();
-                        let sinks = writes.iter().zip(&mut taken).map(|(write, to)| match write {
-                            Write::Over(_) => Sink::Write(&mut to[..registers.width]),
-                            Write::Add(_) => Sink::Add(&mut to[..registers.width]),
-                            Write::Drop => Sink::Drop,
-                        });
-                        step(k, &x, &mut sinks.collect::<SmallVec<[Sink<'_, T>; 3]>>());
-                        drop(x);
+                        // One push at a time: to collect them would take longer than a short step does.
+                        let mut taken: SmallVec<[&mut [T]; 3]> = SmallVec::new();
+                        for write in writes {
+                            taken.push(registers.take(write));
+                        }
+                        let mut x: SmallVec<[&[T]; 6]> = SmallVec::new();
+                        for &from in reads {
+                            x.push(registers.read(from));
+                        }
+                        let mut sinks: SmallVec<[Sink<'_, T>; 3]> = SmallVec::new();
+                        for (write, to) in writes.iter().zip(&mut taken) {
+                            sinks.push(match write {
+                                Write::Over(_) => Sink::Write(&mut to[..registers.width]),
+                                Write::Add(_) => Sink::Add(&mut to[..registers.width]),
+                                Write::Drop => Sink::Drop,
+                            });
+                        }
+                        step(k, &x, &mut sinks);
+                        drop((x, sinks));
                         writes.iter().zip(taken).for_each(|(write, to)| registers.put(write, to));
                     }
                 }
@@ -175,8 +192,9 @@ struct Registers<'a, T> {
     sources: SmallVec<[Source<'a, T>; 8]>,
     /// For inputs that do not lie in order.
     staged: SmallVec<[&'a mut [T]; 8]>,
-    /// The memory of the outputs themselves, but for the last elements.
+    /// The memory of the outputs themselves, but for the last elements, which have memory of their own.
     outputs: SmallVec<[&'a mut [T]; 4]>,
+    spare: SmallVec<[&'a mut [T]; 4]>,
     temporaries: SmallVec<[&'a mut [T]; 16]>,
     at: usize,
     /// The elements of the block, and as many as kernels take: whole blocks of theirs, filled up with whatever is there.
@@ -199,12 +217,13 @@ impl<'a, T: Float> Registers<'a, T> {
                 staged.fill(*v);
             }
         }
-        let outputs = memory.by_ref().take(outputs).collect();
-        Registers { sources, staged, outputs, temporaries: memory.collect(), at: 0, n: 0, width: 0 }
+        let spare: SmallVec<[_; 4]> = memory.by_ref().take(outputs).collect();
+        let outputs = spare.iter().map(|_| Default::default()).collect();
+        Registers { sources, staged, outputs, spare, temporaries: memory.collect(), at: 0, n: 0, width: 0 }
     }
 
-    /// Goes on to the `n` elements from `at` on, and to those of the outputs. If they are no whole blocks, the outputs'
-    /// registers stay where they are, and the places to copy them to are returned.
+    /// Goes on to the `n` elements from `at` on, and to those of the outputs. If they are no whole blocks (the last ones
+    /// may not be), the outputs' registers are spare memory, and the places to copy them to are returned.
     fn move_to(&mut self, at: usize, n: usize, rest: &mut [&'a mut [T]]) -> SmallVec<[&'a mut [T]; 4]> {
         (self.at, self.n, self.width) = (at, n, n.next_multiple_of(BLOCK));
         let whole = self.n == self.width;
@@ -216,9 +235,11 @@ impl<'a, T: Float> Registers<'a, T> {
             }
         }
         let mut last = SmallVec::new();
-        for (output, rest) in self.outputs.iter_mut().zip(rest) {
-            let here = split_off(rest, n);
-            if whole { *output = here } else { last.push(here) }
+        for ((output, spare), rest) in self.outputs.iter_mut().zip(&mut self.spare).zip(rest) {
+            *output = split_off(rest, n);
+            if !whole {
+                last.push(std::mem::replace(output, std::mem::take(spare)));
+            }
         }
         last
     }

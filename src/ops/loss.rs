@@ -302,7 +302,9 @@ fn against_classes<T: Float>(log: &Tensor<T>, classes: &[usize], options: &Cross
     let places: Vec<usize> = rows.iter().map(|&i| i * columns + classes[i]).collect();
     let own: Vec<T> = rows.iter().map(|&i| part(1.0 - smoothing, classes[i])).collect();
     // The product of the chain rule: what has no weight does not count, be it infinite.
-    let loss = chain(&log.reshape(&[log.shape().iter().product()]).gather_rows(&places), &Tensor::constant(own)).sum();
+    let loss =
+        chain(&log.reshape(&[log.shape().iter().product()]).gather_rows(&places), &Tensor::constant(own))
+            .sum();
     if *smoothing == 0.0 {
         return loss;
     }

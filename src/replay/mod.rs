@@ -97,7 +97,9 @@ pub fn record<T: Float, X: Tree<T>>(
 ///     assert_eq!(slope.to_string(), expected);
 /// }
 /// ```
-pub fn record_with<T: Float, X: Tree<T>, G: Given<T>, F: Fn(&X, &G) -> Tensor<T>>(f: F) -> Replay<T, X, G, F> {
+pub fn record_with<T: Float, X: Tree<T>, G: Given<T>, F: Fn(&X, &G) -> Tensor<T>>(
+    f: F,
+) -> Replay<T, X, G, F> {
     Replay { f, programs: RefCell::new(Vec::new()), of: PhantomData }
 }
 
@@ -271,9 +273,10 @@ impl<T: Float, X: Tree<T>, G: Given<T>, F: Fn(&X, &G) -> Tensor<T>> Replay<T, X,
         let x = x.rebuild(x.with(&mut leaves));
         let given = given.with(&mut leaves);
         let y = trace::trace(indices.clone(), || (self.f)(&x, &given));
+        let shapes: Vec<Shape> = inputs.iter().map(|x| x.shape().into()).collect();
         if with_gradient {
             y.one("record");
         }
-        plan(Graph::of(y, &inputs, &indices), with_gradient.then_some(by), inputs.len())
+        plan(Graph::of(y, &inputs, &indices), with_gradient.then_some(by), &shapes)
     }
 }

@@ -70,7 +70,7 @@ struct Plan<'a, T: Float> {
 }
 
 /// The program for the value of the last node and, if asked for, its derivative by each of so many inputs.
-pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: usize) -> Program<T> {
+pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape]) -> Program<T> {
     let shortcut = |node: &super::trace::Node<T>| match node.from {
         From::Op(op, _) => graph.ops[op].op().shortcut(),
         _ => Shortcut::None,
@@ -84,7 +84,7 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: usize) 
         sums: graph.nodes.iter().map(|_| None).collect(),
         memory: Memory { numbers: vec![], arrays: vec![] },
     };
-    let mut places = vec![None; inputs];
+    let mut places = vec![None; inputs.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
         let value = plan.forward(i);
         plan.of.push(value);
@@ -97,12 +97,9 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: usize) 
     if let Some(by) = by {
         plan.backward(last);
         let zero = plan.number(T::ZERO);
-        for place in &places[..by] {
-            let (gradient, shape) = match place {
-                Some(i) => (plan.sums[*i].unwrap_or(zero), graph.nodes[*i].shape.clone()),
-                None => (zero, Shape::new()),
-            };
-            results.push((gradient, shape));
+        for (place, shape) in places[..by].iter().zip(inputs) {
+            let gradient = place.and_then(|i: usize| plan.sums[i]).unwrap_or(zero);
+            results.push((gradient, shape.clone()));
         }
     }
     let mut slots = vec![];
@@ -203,11 +200,14 @@ impl<T: Float> Plan<'_, T> {
     fn backward(&mut self, last: usize) {
         let mut active: Vec<bool> = vec![];
         for node in &self.graph.nodes {
-            active.push(node.wanted && match &node.from {
-                From::Input(_) => true,
-                From::Constant(_) => false,
-                From::Op(_, parents) => parents.iter().any(|&x| active[x as usize]),
-            });
+            active.push(
+                node.wanted
+                    && match &node.from {
+                        From::Input(_) => true,
+                        From::Constant(_) => false,
+                        From::Op(_, parents) => parents.iter().any(|&x| active[x as usize]),
+                    },
+            );
         }
         if active[last] {
             self.sums[last] = Some(self.number(T::ONE));
@@ -419,7 +419,9 @@ impl<T: Float> Plan<'_, T> {
             let here = start..end;
             let item = match class {
                 Class::Call => self.call(order[start]),
-                Class::Number => Item::Numbers(order[here.clone()].iter().map(|&i| self.number_step(i)).collect()),
+                Class::Number => {
+                    Item::Numbers(order[here.clone()].iter().map(|&i| self.number_step(i)).collect())
+                }
                 Class::Pass(n) => Item::Pass(self.pass(n, &order, here.clone(), &mut vacant)),
             };
             // What is not taken any more.
@@ -432,7 +434,9 @@ impl<T: Float> Plan<'_, T> {
                     }
                 });
                 for x in ending {
-                    let Value { maker: Some(maker), slot: Some(slot), count, .. } = self.values[x] else { continue };
+                    let Value { maker: Some(maker), slot: Some(slot), count, .. } = self.values[x] else {
+                        continue;
+                    };
                     match (self.instructions[maker].class, array_of(&slot)) {
                         (Class::Pass(_), Some(_)) => vacant.push((count, slot)),
                         (_, Some(k)) => done.push(k),
@@ -470,7 +474,8 @@ impl<T: Float> Plan<'_, T> {
         match &self.instructions[i].what {
             &What::Value { node, y } => {
                 let (op, place) = node_of(self, node);
-                let x = self.parents(node).iter().map(|&x| self.used(self.of[x as usize], x as usize)).collect();
+                let x =
+                    self.parents(node).iter().map(|&x| self.used(self.of[x as usize], x as usize)).collect();
                 Item::Value { op, place, x, y: self.place(y) }
             }
             What::Pull { node, g, sums } => {
@@ -544,7 +549,8 @@ impl<T: Float> Plan<'_, T> {
             },
         };
         for place in here {
-            let what = std::mem::replace(&mut self.instructions[order[place]].what, What::Add { a: 0, b: 0, y: 0 });
+            let what =
+                std::mem::replace(&mut self.instructions[order[place]].what, What::Add { a: 0, b: 0, y: 0 });
             match &what {
                 What::Value { node, y } => {
                     let reads = self.reads(&mut registers, *node, n);
@@ -559,7 +565,9 @@ impl<T: Float> Plan<'_, T> {
                     let (mut writes, mut later) = (SmallVec::new(), Later::new());
                     for sum in sums {
                         writes.push(match *sum {
-                            Some((sum, new)) => self.write(&mut registers, sum, new, place, &reads, vacant, &mut later),
+                            Some((sum, new)) => {
+                                self.write(&mut registers, sum, new, place, &reads, vacant, &mut later)
+                            }
                             None => Write::Drop,
                         });
                     }
@@ -568,7 +576,8 @@ impl<T: Float> Plan<'_, T> {
                 }
                 What::Product { node, slope, g, sum, new } => {
                     let slope = self.argument(&mut registers, *node, *slope, n);
-                    let reads: SmallVec<[Register; 4]> = smallvec![self.read(&mut registers, *g, None), slope];
+                    let reads: SmallVec<[Register; 4]> =
+                        smallvec![self.read(&mut registers, *g, None), slope];
                     let mut later = Later::new();
                     let write = self.write(&mut registers, *sum, *new, place, &reads, vacant, &mut later);
                     let product = Box::new(Elementwise::<rules::Chain, 2>(rules::Chain));

@@ -136,7 +136,8 @@ impl<T: Float> Program<T> {
                     let op = ops[*op].op();
                     let x = arguments(memory, x, &[], *place);
                     let value = at_work(std::iter::empty(), || op.forward(&x));
-                    let value = value.unwrap_or_else(|why| panic!("{}", Mistake::new(op.name(), why, x.iter(), *place)));
+                    let value = value
+                        .unwrap_or_else(|why| panic!("{}", Mistake::new(op.name(), why, x.iter(), *place)));
                     memory.put(*y, value);
                 }
                 Item::Pull { op, place, x, y, g, sums } => {
@@ -146,10 +147,15 @@ impl<T: Float> Program<T> {
                     let so_far = sums.iter().map(|sum| Some(memory.array(sum.as_ref()?.0.as_ref()?)));
                     let mut new: SmallVec<[Option<Array<T>>; 3]> = so_far.collect();
                     let g = memory.array(g);
-                    at_work(std::iter::empty(), || on_behalf_of(*place, op.name(), || op.pull(&x, &y, &g, &mut new)));
+                    at_work(std::iter::empty(), || {
+                        on_behalf_of(*place, op.name(), || op.pull(&x, &y, &g, &mut new))
+                    });
                     for (sum, new) in sums.iter().zip(new) {
                         if let Some((_, slot)) = sum {
-                            memory.put(*slot, new.expect("an op adds to the cotangent of every argument that wants one"));
+                            memory.put(
+                                *slot,
+                                new.expect("an op adds to the cotangent of every argument that wants one"),
+                            );
                         }
                     }
                 }
@@ -207,11 +213,12 @@ impl<T: Float> Pass<T> {
         }
         let slices = outputs.iter_mut().map(Array::as_mut_slice).collect();
         let mut totals: SmallVec<[T; 4]> = self.totals.iter().map(|_| T::ZERO).collect();
-        self.chain.run(self.len, &inputs, slices, &mut totals, &|k, x, y| {
-            match self.functions[k].as_ref().expect("a function for each step that maps") {
-                (op, false) => op.value(x, y),
-                (op, true) => op.pull(x, y),
-            }
+        self.chain.run(self.len, &inputs, slices, &mut totals, &|k, x, y| match self.functions[k]
+            .as_ref()
+            .expect("a function for each step that maps")
+        {
+            (op, false) => op.value(x, y),
+            (op, true) => op.pull(x, y),
         });
         for ((k, _), output) in self.outputs.iter().zip(outputs) {
             memory.arrays[*k as usize] = output;

@@ -29,7 +29,9 @@ fn agrees(case: &Case<f64>) -> Outcome {
 fn is_refused(case: &Case<f64>) -> bool {
     let f = |x: &Vec<Tensor<f64>>, _: &()| (case.build)(x);
     let refused = catch_unwind(AssertUnwindSafe(|| record_with(f).value_with(&Point::of(case).x, &())));
-    refused.is_err_and(|why| why.downcast_ref::<String>().is_some_and(|why| why.contains("a recorded program would keep")))
+    refused.is_err_and(|why| {
+        why.downcast_ref::<String>().is_some_and(|why| why.contains("a recorded program would keep"))
+    })
 }
 
 #[test]

@@ -11,8 +11,8 @@ pub use activations::*;
 pub use functions::*;
 
 use crate::context::{cutting, on_behalf_of};
-use crate::replay::is_input;
 use crate::num::{Float, Num};
+use crate::replay::is_input;
 use crate::{CutKind, Operand, Place, Rule, Tensor};
 use std::f64::consts::FRAC_2_SQRT_PI;
 
