@@ -9,6 +9,7 @@ use femtograd::{
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 type Leaves = Vec<Tensor<f64>>;
+type Read = fn(&Tensor<f64>) -> Tensor<f64>;
 
 fn close(what: &str, a: &Tensor<f64>, b: &Tensor<f64>) {
     assert_eq!(a.shape(), b.shape(), "{what}");
@@ -208,7 +209,7 @@ fn checkpoints_rules_of_ones_own_and_hooks() {
 #[test]
 fn what_is_refused() {
     let x = Tensor::constant([1.0, 2.0]).named("x");
-    let reads: [fn(&Tensor<f64>) -> Tensor<f64>; 6] = [
+    let reads: [Read; 6] = [
         |x| if x.sum().item() > 0.0 { x.clone() } else { -x },
         |x| Tensor::constant(x.data()),
         |x| x.sort(0, false).0,

@@ -122,6 +122,11 @@ impl<T: Float> Given<T> for Tensor<T> {
     }
 }
 
+impl<T: Float> Given<T> for () {
+    fn parts<'a>(&'a self, _: &mut Vec<&'a Tensor<T>>, _: &mut Vec<&'a Indices>) {}
+    fn with(&self, _: &mut impl Iterator<Item = Tensor<T>>) -> Self {}
+}
+
 impl<T: Float> Given<T> for Indices {
     fn parts<'a>(&'a self, _: &mut Vec<&'a Tensor<T>>, indices: &mut Vec<&'a Indices>) {
         indices.push(self);
@@ -150,18 +155,17 @@ impl<T: Float, G: Given<T>, const N: usize> Given<T> for [G; N] {
 }
 
 macro_rules! tuple {
-    ($($G:ident $k:tt),*) => {
-        impl<T: Float, $($G: Given<T>),*> Given<T> for ($($G,)*) {
-            fn parts<'a>(&'a self, _tensors: &mut Vec<&'a Tensor<T>>, _indices: &mut Vec<&'a Indices>) {
-                $(self.$k.parts(_tensors, _indices);)*
+    ($($G:ident $k:tt),+) => {
+        impl<T: Float, $($G: Given<T>),+> Given<T> for ($($G,)+) {
+            fn parts<'a>(&'a self, tensors: &mut Vec<&'a Tensor<T>>, indices: &mut Vec<&'a Indices>) {
+                $(self.$k.parts(tensors, indices);)+
             }
-            fn with(&self, _tensors: &mut impl Iterator<Item = Tensor<T>>) -> Self {
-                ($(self.$k.with(_tensors),)*)
+            fn with(&self, tensors: &mut impl Iterator<Item = Tensor<T>>) -> Self {
+                ($(self.$k.with(tensors),)+)
             }
         }
     };
 }
-tuple!();
 tuple!(A 0);
 tuple!(A 0, B 1);
 tuple!(A 0, B 1, C 2);

@@ -24,12 +24,15 @@ struct Value {
     last: usize,
 }
 
+/// For each argument of an op, if it wants a gradient, the sum so far and the new one.
+type Sums = SmallVec<[Option<(Option<Id>, Id)>; 3]>;
+
 /// One computation.
 enum What {
     /// Of a node from its arguments.
     Value { node: usize, y: Id },
     /// Back through a node: for each argument, if it wants a gradient, the sum so far and the new one.
-    Pull { node: usize, g: Id, sums: SmallVec<[Option<(Option<Id>, Id)>; 3]> },
+    Pull { node: usize, g: Id, sums: Sums },
     /// Back to one argument of a node, of which another one is the slope.
     Product { node: usize, slope: usize, g: Id, sum: Option<Id>, new: Id },
     /// Of two cotangents.
@@ -75,14 +78,15 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape
         From::Op(op, _) => graph.ops[op].op().shortcut(),
         _ => Shortcut::None,
     };
+    let size = 3 * graph.nodes.len(); // forwards, backwards, and a sum
     let mut plan = Plan {
         shortcuts: graph.nodes.iter().map(shortcut).collect(),
         graph: &graph,
-        values: vec![],
-        instructions: vec![],
+        values: Vec::with_capacity(size),
+        instructions: Vec::with_capacity(size),
         of: vec![],
         sums: graph.nodes.iter().map(|_| None).collect(),
-        memory: Memory { numbers: vec![], arrays: vec![] },
+        memory: Memory { numbers: Vec::with_capacity(size), arrays: vec![] },
     };
     let mut places = vec![None; inputs.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -240,7 +244,7 @@ impl<T: Float> Plan<'_, T> {
             Shortcut::Elementwise(op) => op.slope(k),
             _ => Form::Other,
         };
-        let mut sums: SmallVec<[Option<(Option<Id>, Id)>; 3]> = SmallVec::new();
+        let mut sums = Sums::new();
         let mut later = vec![];
         for (k, &x) in parents.iter().enumerate() {
             if !active[x] {
@@ -484,7 +488,7 @@ impl<T: Float> Plan<'_, T> {
                 let parents: SmallVec<[usize; 3]> = self.parents(node).iter().map(|&x| x as usize).collect();
                 let x = parents.iter().map(|&x| self.used(self.of[x], x)).collect();
                 let (y, g) = (self.used(self.of[node], node), self.used(g, node));
-                let mut places: SmallVec<[Option<Sum>; 3]> = SmallVec::new();
+                let mut places: Vec<Option<Sum>> = vec![];
                 for (sum, &x) in sums.iter().zip(&parents) {
                     places.push(sum.map(|(sum, new)| (sum.map(|sum| self.used(sum, x)), self.place(new))));
                 }

@@ -31,9 +31,9 @@ pub(super) enum Item<T: Float> {
     /// Elementwise ops on arrays of one length, and sums of them, in one pass.
     Pass(Pass<T>),
     /// An op's value.
-    Value { op: usize, place: Place, x: SmallVec<[Use; 3]>, y: Slot },
+    Value { op: usize, place: Place, x: Vec<Use>, y: Slot },
     /// An op's way back: for each argument, if it wants a gradient, the sum so far and the place of the new one.
-    Pull { op: usize, place: Place, x: SmallVec<[Use; 3]>, y: Use, g: Use, sums: SmallVec<[Option<Sum>; 3]> },
+    Pull { op: usize, place: Place, x: Vec<Use>, y: Use, g: Use, sums: Vec<Option<Sum>> },
     /// The sum down to a shape that the argument could have been broadcast from.
     SumTo { x: Use, shape: Shape, y: Slot },
 }
@@ -48,12 +48,15 @@ pub(super) struct NumberStep<T> {
     pub(super) places: SmallVec<[u32; 8]>,
 }
 
+/// An elementwise op, and whether it is its way back.
+pub(super) type Function<T> = (Box<dyn Blockwise<T>>, bool);
+
 /// Elementwise ops in one pass over memory.
 pub(super) struct Pass<T> {
     pub(super) len: usize,
     pub(super) chain: Chain,
-    /// The function of each step that has one, and whether it is the way back.
-    pub(super) functions: Vec<Option<(Box<dyn Blockwise<T>>, bool)>>,
+    /// The function of each step that has one.
+    pub(super) functions: Vec<Option<Function<T>>>,
     /// What is read; a partial broadcast has a shape it is broadcast to.
     pub(super) inputs: Vec<(Use, Option<Shape>)>,
     /// What is written, and, where the result leaves the program, the shape of the array to make for it.
