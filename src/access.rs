@@ -1,16 +1,25 @@
 //! What a tensor tells about itself, and what stands in its place.
 
+use crate::context::{cutting, on_behalf_of, tracing};
 use crate::cut::{Cut, CutKind};
 use crate::tensor::Parents;
-use crate::{Array, Error, Float, Mistake, Op, Place, Tensor, census};
+use crate::transform::same;
+use crate::{Array, Error, Float, Mistake, Op, Place, Tensor, census, replay};
 use std::fmt;
 use std::sync::Arc;
 
 /// What a tensor knows.
 impl<T: Float> Tensor<T> {
     /// The value.
+    ///
+    /// # Panics
+    /// Inside a function that is being [recorded](crate::record()), if it was computed from an input.
     #[inline]
+    #[track_caller]
     pub fn data(&self) -> &Array<T> {
+        if self.0.traced {
+            replay::check_read(self);
+        }
         &self.0.data
     }
 
@@ -72,7 +81,7 @@ impl<T: Float> Tensor<T> {
     /// If it is not.
     #[track_caller]
     pub fn item(&self) -> T {
-        self.0.data.item()
+        self.data().item()
     }
 
     /// Whether a gradient flows to it or through it.
@@ -97,6 +106,10 @@ impl<T: Float> Tensor<T> {
     /// The same value as a constant, cut off from how it was computed: no gradient flows back from here.
     #[track_caller]
     pub fn detach(&self) -> Tensor<T> {
+        if replay::is_input(self) {
+            let place = Place::here();
+            return cutting(CutKind::Detach, || on_behalf_of(place, "detach", || same(self)));
+        }
         let cut = if self.wants_grad() {
             Some(Cut::at(CutKind::Detach, "detach", std::slice::from_ref(self), Place::here()))
         } else {
@@ -213,6 +226,11 @@ impl<T: Float> Tensor<T> {
     /// The cotangent that `backward_with` starts from, checked.
     #[track_caller]
     pub(crate) fn seed(&self, cotangent: Array<T>) -> Array<T> {
+        if tracing() {
+            let why =
+                "inside a recorded function there is nothing to leave gradients in: use grad, or gradients";
+            Tensor::refuse("backward", why, &[self])
+        }
         assert!(
             cotangent.shape() == self.shape(),
             "backward_with: the cotangent has shape {:?}, the tensor {:?}",

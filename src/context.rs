@@ -49,6 +49,18 @@ struct Context {
     products: Products,
     /// The op whose derivative is being computed, and its line: what is recorded meanwhile belongs there.
     behalf: Option<(Place, &'static str)>,
+    tracing: Tracing,
+}
+
+/// Whether a function is being recorded to be [replayed](crate::record()).
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Tracing {
+    /// No.
+    No,
+    /// Yes: whatever is computed from an input is recorded.
+    Function,
+    /// Yes, and an op is at work on bare numbers: what it computes in between is its own affair.
+    Op,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -72,12 +84,18 @@ pub(crate) enum Products {
 }
 
 thread_local! {
-    static CONTEXT: Cell<Context> =
-        const { Cell::new(Context { recording: Recording::Yes, products: Products::Guarded, behalf: None }) };
+    static CONTEXT: Cell<Context> = const {
+        Cell::new(Context {
+            recording: Recording::Yes,
+            products: Products::Guarded,
+            behalf: None,
+            tracing: Tracing::No,
+        })
+    };
     static USES: RefCell<Vec<StrongZero>> = const { RefCell::new(Vec::new()) };
 }
 
-/// How many threads multiply in an unusual way: kernels look here before they look closer.
+/// How many threads multiply in an unusual way or record a function: others need not look closer.
 static UNUSUAL: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether ops on this thread are recorded: not inside [`no_grad`].
@@ -218,7 +236,28 @@ fn note(op: &'static str, place: Place, count: usize) {
     });
 }
 
+/// Whether this thread records a function, and is not inside an op.
+#[inline]
+pub(crate) fn tracing() -> bool {
+    trace() == Tracing::Function
+}
+
+/// What this thread traces.
+#[inline]
+pub(crate) fn trace() -> Tracing {
+    if UNUSUAL.load(Relaxed) == 0 { Tracing::No } else { CONTEXT.get().tracing }
+}
+
+/// Runs `f`, tracing so.
+pub(crate) fn traced<R>(tracing: Tracing, f: impl FnOnce() -> R) -> R {
+    unusually(Context { tracing, ..CONTEXT.get() }, f)
+}
+
 fn multiplying<R>(products: Products, f: impl FnOnce() -> R) -> R {
+    unusually(Context { products, ..CONTEXT.get() }, f)
+}
+
+fn unusually<R>(context: Context, f: impl FnOnce() -> R) -> R {
     struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {
@@ -227,7 +266,7 @@ fn multiplying<R>(products: Products, f: impl FnOnce() -> R) -> R {
     }
     UNUSUAL.fetch_add(1, Relaxed);
     let _leave = Leave;
-    within(Context { products, ..CONTEXT.get() }, f)
+    within(context, f)
 }
 
 fn within<R>(context: Context, f: impl FnOnce() -> R) -> R {

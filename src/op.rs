@@ -4,7 +4,7 @@ use crate::context::{Products, note_strong_zeros, on_behalf_of, products, unreco
 use crate::kernels::{Array, Error, Function, Indices, broadcast, map};
 use crate::num::{Float, Formula, Style};
 use crate::ops::elementwise::{Carry, Chain};
-use crate::rule::Rule;
+use crate::rule::{Blockwise, Rule};
 use crate::tensor::Tensor;
 use crate::transform::transposed;
 use smallvec::SmallVec;
@@ -85,6 +85,12 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         None
     }
 
+    /// The same op on other indices of the same shape, where it was given indices: a [recorded](crate::record()) program
+    /// puts those of each call in the place of those it was recorded with.
+    fn with_indices(&self, _indices: Indices) -> Option<Box<dyn Op<T>>> {
+        None
+    }
+
     /// Whether its rules read nothing but what they are given: no tensor that the op itself holds, which somebody may
     /// differentiate by. If all ops of a function say so, its derivative need not be recorded when no argument asks for
     /// it; say so if it is true.
@@ -104,10 +110,29 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         None
     }
 
+    /// What a [recorded](crate::record()) program may do in its place.
+    fn shortcut(&self) -> Shortcut<T> {
+        Shortcut::None
+    }
+
     /// The formulas of the op where it has some, written with symbols: see [`Rule`](crate::Rule).
     fn formula(&self, _style: Style) -> Option<Formula> {
         None
     }
+}
+
+/// What a [recorded](crate::record()) program may do in the place of an op, forwards and backwards, instead of calling it.
+pub enum Shortcut<T> {
+    /// Nothing: it is called.
+    None,
+    /// The op is elementwise: many such ops become one pass over memory.
+    Elementwise(Box<dyn Blockwise<T>>),
+    /// `y` has the numbers of `x` in the same order: there is nothing to do.
+    Same,
+    /// `y` is `x`, broadcast to another shape.
+    Broadcast,
+    /// `y` is `x`, summed down to a shape that it could have been broadcast from.
+    Sum,
 }
 
 /// One step of a recorded backward pass: every wanted parent's [`Op::vjp`], undone where the parent was broadcast,

@@ -75,6 +75,7 @@ fn keep<T: Float>(mut node: Arc<Node<T>>) {
         data: Array::scalar(T::ZERO),
         how: None,
         wanted: false,
+        traced: false,
         place: last.place,
         notes: Notes::new(),
         hint: AtomicU32::new(0),

@@ -3,8 +3,8 @@
 use crate::context::{Products, products};
 use crate::frontier::add;
 use crate::kernels::{self, Array, Buffer, Error, Function, Input, Shape, Sink, broadcast, count, sum_to};
-use crate::num::{Dual, Float, Formula, Known, Num, Scratch, Style, Symbols};
-use crate::op::pull_by_vjp;
+use crate::num::{Dual, Float, Form, Formula, Lane, Num, Scratch, Style, Symbols};
+use crate::op::{Shortcut, pull_by_vjp};
 use crate::{Op, Operand, Tensor};
 use std::array::from_fn;
 
@@ -106,7 +106,16 @@ struct Backward<R>(R);
 impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 2, N> for Backward<R> {
     #[inline(always)]
     fn at(&self, x: [T; N], [y, g]: [T; 2]) -> [T; N] {
-        self.0.slopes(x, y).map(|slope| g.chain(slope))
+        let mut gx = [T::ZERO; N];
+        self.put(&x, &[y, g], &mut gx);
+        gx
+    }
+    #[inline(always)]
+    fn put(&self, x: &[T; N], [y, g]: &[T; 2], gx: &mut [T; N]) {
+        let slopes = self.0.slopes(from_fn(|i| Lane(x[i])), Lane(*y));
+        for (gx, slope) in gx.iter_mut().zip(&slopes) {
+            *gx = g.chain(slope.0);
+        }
     }
 }
 
@@ -174,9 +183,9 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
             return;
         }
         // Where the slope is 1 whatever the arguments, an argument gets the cotangent itself.
-        let slopes = self.0.slopes([Known(None); N], Known(None));
+        let slopes = self.0.slopes(from_fn(Form::Argument), Form::Other);
         let mut left: [bool; N] = from_fn(|i| x[i].wants_grad());
-        for i in (0..N).filter(|&i| slopes[i].0 == Some(1.0)) {
+        for i in (0..N).filter(|&i| slopes[i] == Form::Lit(1.0)) {
             if std::mem::take(&mut left[i]) {
                 sums[i] = add(sums[i].take(), Some(sum_to(&g, x[i].shape())));
             }
@@ -214,7 +223,58 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
         }
     }
 
+    fn shortcut(&self) -> Shortcut<T> {
+        Shortcut::Elementwise(Box::new(*self))
+    }
     fn formula(&self, style: Style) -> Option<Formula> {
         Some(self.0.formula(style))
+    }
+}
+
+/// An elementwise op as a step of a [recorded](crate::record()) program: on blocks of its arguments, or on single numbers.
+pub trait Blockwise<T>: Send + Sync {
+    /// The value at blocks of the arguments.
+    fn value(&self, x: &[&[T]], y: &mut [Sink<'_, T>]);
+
+    /// What the cotangent adds to that of each argument, at blocks of the arguments, of the result and of its cotangent.
+    fn pull(&self, x_y_g: &[&[T]], gx: &mut [Sink<'_, T>]);
+
+    /// What the slope in an argument is.
+    fn slope(&self, argument: usize) -> Form;
+
+    /// [`value`](Self::value) of numbers in a list, whose places are given: of the arguments, and of the result.
+    fn value_at(&self, numbers: &mut [T], places: &[u32]);
+
+    /// [`pull`](Self::pull) of numbers in a list, whose places are given: of the arguments, the result and its cotangent, and
+    /// for each argument of the sum so far and the new sum. Where the list ends there are none.
+    fn pull_at(&self, numbers: &mut [T], places: &[u32]);
+}
+
+impl<T: Float, R: Rule<N>, const N: usize> Blockwise<T> for Elementwise<R, N> {
+    fn value(&self, x: &[&[T]], y: &mut [Sink<'_, T>]) {
+        let x = x.first_chunk().expect("the rule's arguments");
+        kernels::map_blocks(Forward(self.0), *x, [], y);
+    }
+    fn pull(&self, x_y_g: &[&[T]], gx: &mut [Sink<'_, T>]) {
+        let (x, y_g) = x_y_g.split_first_chunk::<N>().expect("the rule's arguments");
+        let y_g = y_g.first_chunk::<2>().expect("the result and its cotangent");
+        kernels::map_blocks(Backward(self.0), *x, *y_g, gx);
+    }
+    fn slope(&self, argument: usize) -> Form {
+        self.0.slopes(from_fn(Form::Argument), Form::Other)[argument]
+    }
+    fn value_at(&self, numbers: &mut [T], places: &[u32]) {
+        let x = from_fn(|i| numbers[places[i] as usize]);
+        numbers[places[N] as usize] = self.0.value(x);
+    }
+    fn pull_at(&self, numbers: &mut [T], places: &[u32]) {
+        let [y, g] = [N, N + 1].map(|i| numbers[places[i] as usize]);
+        let gx = Backward(self.0).at(from_fn(|i| numbers[places[i] as usize]), [y, g]);
+        for i in 0..N {
+            let [sum, new] = [0, 1].map(|k| places[N + 2 + 2 * i + k] as usize);
+            if new < numbers.len() {
+                numbers[new] = numbers.get(sum).map_or(gx[i], |&sum| sum + gx[i]);
+            }
+        }
     }
 }

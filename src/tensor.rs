@@ -8,6 +8,7 @@
 use crate::frontier::{Frontier, Slot};
 use crate::inspect::check_nonfinite;
 use crate::notes::Notes;
+use crate::replay::{follow, follows};
 use crate::{Array, Float, Mistake, Op, Place, census, recording, release};
 use smallvec::SmallVec;
 use std::ops::Add;
@@ -27,6 +28,8 @@ pub(crate) struct Node<T: Float> {
     pub(crate) how: Option<How<T>>,
     /// Does a gradient flow through here? Then some leaf it was computed from wants one.
     pub(crate) wanted: bool,
+    /// Was it computed from an input of a function that is being recorded to be replayed?
+    pub(crate) traced: bool,
     /// The line of the program that made it.
     pub(crate) place: Place,
     /// What may still change: gradient and label. The value never does.
@@ -60,6 +63,9 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub(crate) fn try_record(op: Box<dyn Op<T>>, parents: Parents<T>) -> Result<Tensor<T>, Mistake> {
         let place = Place::here();
+        if follows(&*op, &parents) {
+            return follow(op, parents, place);
+        }
         let data = op.forward(&parents).map_err(|why| Mistake::new(op.name(), why, parents.iter(), place))?;
         if !recording() || !parents.iter().any(|x| x.0.wanted) {
             return Ok(Tensor::unrecorded(data, &*op, &parents, place));
@@ -70,7 +76,8 @@ impl<T: Float> Tensor<T> {
     #[inline(always)]
     pub(crate) fn node(data: Array<T>, how: Option<How<T>>, wanted: bool, place: Place) -> Tensor<T> {
         let (id, hint) = (census::next_id(), AtomicU32::new(0));
-        census::enter(Tensor(release::make(Node { id, data, how, wanted, place, hint, notes: Notes::new() })))
+        let (traced, notes) = (false, Notes::new());
+        census::enter(Tensor(release::make(Node { id, data, how, wanted, traced, place, hint, notes })))
     }
 
     /// The chain rule, backwards. The frontier holds the nodes whose cotangent is still being summed, at first those

@@ -2,6 +2,7 @@
 //!
 //! - [`Array`]: numbers with a shape, views without copying, NumPy's broadcasting.
 //! - [`map`], [`map_into`], [`map_over`]: any [`Function`] of several arrays in one pass over memory, vectorised.
+//! - [`Chain`]: many functions in one pass.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
 //! - [`matmul`], [`matmul_to`]; [`convolve`], [`max_pool`], [`mean_pool`], [`attention()`] and the way back.
 //! - [`softmax`], [`logsumexp`], [`log_likelihood`], [`Normalize`]: what looks at whole rows, and the ways back.
@@ -26,6 +27,7 @@
 mod array;
 mod attention;
 mod buffer;
+mod chain;
 mod conv;
 mod float;
 mod index;
@@ -47,6 +49,7 @@ mod threads;
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};
 pub use attention::{Scores, attention, attention_back};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
+pub use chain::{Chain, Register, Step, StepFn, Write, map_blocks};
 pub use conv::{Convolution, convolve, convolve_back};
 pub use float::Float;
 pub use index::{

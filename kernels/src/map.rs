@@ -28,6 +28,16 @@ const PIECE: usize = 1 << 15;
 pub trait Function<T, const N: usize, const K: usize, const M: usize>: Copy + Send + Sync {
     /// The results for one element of each argument.
     fn at(&self, x: [T; N], more: [T; K]) -> [T; M];
+
+    /// The same by reference, which is how the loop calls it. The compiler hands over two `f32` packed into one integer,
+    /// and may fail to see through it: a function of two or with two results that matters overrides this one too.
+    #[inline(always)]
+    fn put(&self, x: &[T; N], more: &[T; K], out: &mut [T; M])
+    where
+        T: Copy,
+    {
+        *out = self.at(*x, *more);
+    }
 }
 
 /// Where an argument comes from.
@@ -204,11 +214,11 @@ impl<'a, T> Run<'a, T> {
 pub type BlockFn<'a, T> = dyn Fn(&[Run<'_, T>], &mut [Sink<'_, T>]) + Sync + 'a;
 
 /// Several blocks of a loop.
-struct Blocks<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
-    f: F,
-    x: [Run<'a, T>; N],
-    more: [Run<'a, T>; K],
-    out: &'a mut [Sink<'b, T>],
+pub(crate) struct Blocks<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
+    pub(crate) f: F,
+    pub(crate) x: [Run<'a, T>; N],
+    pub(crate) more: [Run<'a, T>; K],
+    pub(crate) out: &'a mut [Sink<'b, T>],
 }
 
 impl<T, F, const N: usize, const K: usize, const M: usize> Kernel for Blocks<'_, '_, T, F, N, K, M>
@@ -233,7 +243,8 @@ where
             // Into memory of its own first, of which the compiler knows that no input lies there.
             let mut y = [[T::ZERO; BLOCK]; M];
             for i in 0..BLOCK {
-                let results = self.f.at(x.map(|x| x[i]), more.map(|x| x[i]));
+                let mut results = [T::ZERO; M];
+                self.f.put(&x.map(|x| x[i]), &more.map(|x| x[i]), &mut results);
                 for m in 0..M {
                     y[m][i] = results[m];
                 }
@@ -281,7 +292,7 @@ fn piece<T: Float>(
     if len == 0 {
         return;
     }
-    let mut sources: SmallVec<[Source<'_, T>; 6]> = x.iter().map(|x| Source::new(x, start, len)).collect();
+    let mut sources: SmallVec<[Source<'_, T>; 6]> = x.iter().map(|x| Source::of(x, start, len)).collect();
     let mut staged: SmallVec<[[T; BLOCK]; 6]> = sources.iter().map(Source::fill).collect();
     // All blocks in one go, unless one of the inputs has to be gathered block by block.
     let whole = len - len % BLOCK;
@@ -315,7 +326,7 @@ fn piece<T: Float>(
 }
 
 /// One argument's elements, block by block.
-enum Source<'a, T> {
+pub(crate) enum Source<'a, T> {
     /// They lie in order.
     Slice(&'a [T]),
     /// They are all the same.
@@ -327,11 +338,14 @@ enum Source<'a, T> {
 }
 
 impl<'a, T: Float> Source<'a, T> {
-    fn new(x: &'a Operand<T>, start: usize, len: usize) -> Source<'a, T> {
-        let x = match x {
-            Operand::Array(x) => x,
-            Operand::Sink(m) => return Source::Sink(*m),
-        };
+    fn of(x: &'a Operand<T>, start: usize, len: usize) -> Source<'a, T> {
+        match x {
+            Operand::Array(x) => Source::new(x, start, len),
+            Operand::Sink(m) => Source::Sink(*m),
+        }
+    }
+
+    pub(crate) fn new(x: &'a Array<T>, start: usize, len: usize) -> Source<'a, T> {
         if let (Some(slice), false) = (x.as_slice(), x.shape().is_empty()) {
             return Source::Slice(&slice[start..start + len]);
         }

@@ -170,6 +170,31 @@ fn reduce<T: Float, F: Fold<T>>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>
     Ok(Array::from_buffer(out, &shape))
 }
 
+/// The sum of a block: few enough numbers for no tree but that across the lanes.
+pub(crate) fn total<T: Float>(x: &[T]) -> T {
+    dispatch(Total(x))
+}
+
+struct Total<'a, T>(&'a [T]);
+
+impl<T: Float> Kernel for Total<'_, T> {
+    type Out = T;
+    #[inline(always)]
+    fn run(self) -> T {
+        let (blocks, rest) = self.0.as_chunks::<LANES>();
+        let mut lanes = [T::ZERO; LANES];
+        for block in blocks {
+            for (lane, &v) in lanes.iter_mut().zip(block) {
+                *lane += v;
+            }
+        }
+        for (lane, &v) in lanes.iter_mut().zip(rest) {
+            *lane += v;
+        }
+        across::<T, Sum, _>(lanes)
+    }
+}
+
 /// Blocks of [`LANES`] partial results, combined like the digits of a binary counter: two of equal weight make one
 /// of twice the weight. This is the balanced tree, with no more memory than its height.
 struct Tree<T, F> {

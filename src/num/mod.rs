@@ -5,16 +5,18 @@
 //! | `f32`, `f64` | values and slopes; inside a kernel's loop the compiler runs sixteen or eight of them at once |
 //! | [`Dual`] | values and slopes from the value alone: forward mode |
 //! | [`Recorded`] | tensors, so that a derivative is recorded and can be differentiated again |
-//! | numbers of which nothing is known | which slopes are the same everywhere |
 //! | [`Symbol`] | formulas, as text and LaTeX |
+//! | [`Form`] | whether a slope is a number or an argument, which need not be computed |
 
 mod dual;
-mod known;
+mod form;
+mod lane;
 mod recorded;
 mod symbol;
 
 pub use dual::Dual;
-pub(crate) use known::Known;
+pub use form::Form;
+pub(crate) use lane::Lane;
 pub use recorded::{Recorded, Scratch};
 pub use symbol::{Formula, Style, Symbol, Symbols};
 

@@ -30,6 +30,11 @@ pub(crate) trait Fused<T: Float>: Clone + Send + Sync + 'static {
     fn indices(&self) -> Option<&Indices> {
         None
     }
+
+    /// [`Op::with_indices`]
+    fn with_indices(&self, _indices: Indices) -> Option<Self> {
+        None
+    }
 }
 
 /// A fused op, recorded.
@@ -98,6 +103,9 @@ impl<T: Float, F: Fused<T>> Op<T> for FusedOp<F> {
     }
     fn indices(&self) -> Option<&Indices> {
         self.0.indices()
+    }
+    fn with_indices(&self, indices: Indices) -> Option<Box<dyn Op<T>>> {
+        Some(Box::new(FusedOp(self.0.with_indices(indices)?)))
     }
     fn composition(&self, x: &[Tensor<T>]) -> Option<Tensor<T>> {
         Some(self.0.compose(x))

@@ -33,6 +33,9 @@ impl<T: Float> Linear<T> for IndexSelect {
     fn indices(&self) -> Option<&Indices> {
         Some(&self.indices)
     }
+    fn with_indices(&self, indices: Indices) -> Option<Self> {
+        Some(Self { indices, ..self.clone() })
+    }
 }
 
 /// `y = 0`, then `y[…, indices[j], …] += x[…, j, …]`: the reverse of [`IndexSelect`].
@@ -53,6 +56,9 @@ impl<T: Float> Linear<T> for IndexAdd {
     }
     fn indices(&self) -> Option<&Indices> {
         Some(&self.of.indices)
+    }
+    fn with_indices(&self, indices: Indices) -> Option<Self> {
+        Some(Self { of: IndexSelect { indices, ..self.of }, ..self.clone() })
     }
 }
 
@@ -83,6 +89,9 @@ impl<T: Float> Linear<T> for TakeAlongAxis {
     fn indices(&self) -> Option<&Indices> {
         Some(&self.indices)
     }
+    fn with_indices(&self, indices: Indices) -> Option<Self> {
+        Some(Self { indices, ..self.clone() })
+    }
 }
 
 /// `y = 0`, then `y[…, indices[…, j, …], …] += x[…, j, …]`: the reverse of [`TakeAlongAxis`].
@@ -103,6 +112,9 @@ impl<T: Float> Linear<T> for ScatterAdd {
     }
     fn indices(&self) -> Option<&Indices> {
         Some(&self.of.indices)
+    }
+    fn with_indices(&self, indices: Indices) -> Option<Self> {
+        Some(Self { of: TakeAlongAxis { indices, ..self.of }, ..self.clone() })
     }
 }
 

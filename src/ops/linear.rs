@@ -2,7 +2,7 @@
 
 use crate::kernels::{Buffer, Error, Sink, count};
 use crate::num::Float;
-use crate::op::pull_by_vjp;
+use crate::op::{Shortcut, pull_by_vjp};
 use crate::{Array, Indices, Op, Tensor};
 
 /// A linear op of one argument, `y = A·x`. It is its own forward derivative; its reverse derivative is its transpose,
@@ -20,6 +20,16 @@ pub(crate) trait Linear<T: Float>: Clone + Send + Sync + 'static {
     /// [`Op::indices`]
     fn indices(&self) -> Option<&Indices> {
         None
+    }
+
+    /// [`Op::with_indices`]
+    fn with_indices(&self, _indices: Indices) -> Option<Self> {
+        None
+    }
+
+    /// [`Op::shortcut`]
+    fn shortcut(&self) -> Shortcut<T> {
+        Shortcut::None
     }
 
     /// [`Op::pull`]; overridden by ops that can add `Aᵀ·g` in place for less than it costs to form.
@@ -61,6 +71,12 @@ impl<T: Float, L: Linear<T>> Op<T> for LinearOp<L> {
     }
     fn indices(&self) -> Option<&Indices> {
         self.0.indices()
+    }
+    fn with_indices(&self, indices: Indices) -> Option<Box<dyn Op<T>>> {
+        Some(Box::new(LinearOp(self.0.with_indices(indices)?)))
+    }
+    fn shortcut(&self) -> Shortcut<T> {
+        self.0.shortcut()
     }
     fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
         L::pull(self, x, y, &g, sums);

@@ -190,8 +190,8 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub(super) fn centred(&self, axes: &Shape) -> (Tensor<T>, Tensor<T>) {
         // Less the first element, whichever it is: then equal elements have a mean without rounding.
-        let one = |x: Array<T>, &k: &usize| x.slice(k, 0, 1, x.shape()[k].min(1)).expect("inside");
-        let first = Tensor::constant(axes.iter().fold(self.data().clone(), one));
+        let one = |x: Tensor<T>, &k: &usize| x.slice(k as isize, ..x.shape()[k].min(1));
+        let first = unrecorded(|| axes.iter().fold(self.clone(), one));
         let x = self - &first;
         let mean = x.sum_over(axes) / x.number(axes);
         (&x - &mean, mean + first)

@@ -206,7 +206,7 @@ impl<T: Float> Tensor<T> {
         let axes: Shape = (0..self.shape().len()).filter(|&k| k != 1).collect();
         let (centred, mean) = self.centred(&axes);
         let var = centred.powi(2).sum_over(&axes) / self.number(&axes);
-        let count = self.data().len().checked_div(channels).unwrap_or(0);
+        let count = count(self.shape()).checked_div(channels).unwrap_or(0);
         Moments { mean: mean.without(&axes), var: var.without(&axes), count }
     }
 

@@ -20,7 +20,8 @@ impl<T: Float> Tensor<T> {
     /// If the axis does not exist or has no elements to choose from.
     #[track_caller]
     pub fn argmax(&self, axis: isize) -> Indices {
-        let (axis, places) = self.places("argmax", axis, |k| kernels::argmax(self.data(), k));
+        let data = self.data();
+        let (axis, places) = self.places("argmax", axis, |k| kernels::argmax(data, k));
         self.on_each_line(axis, &places)
     }
 
@@ -30,7 +31,8 @@ impl<T: Float> Tensor<T> {
     /// If the axis does not exist or has no elements to choose from.
     #[track_caller]
     pub fn argmin(&self, axis: isize) -> Indices {
-        let (axis, places) = self.places("argmin", axis, |k| kernels::argmin(self.data(), k));
+        let data = self.data();
+        let (axis, places) = self.places("argmin", axis, |k| kernels::argmin(data, k));
         self.on_each_line(axis, &places)
     }
 
@@ -50,7 +52,8 @@ impl<T: Float> Tensor<T> {
     /// If the axis does not exist or has no elements to choose from.
     #[track_caller]
     pub fn max_with_positions(&self, axis: isize) -> (Tensor<T>, Indices) {
-        let (axis, places) = self.places("max_with_positions", axis, |k| kernels::argmax(self.data(), k));
+        let data = self.data();
+        let (axis, places) = self.places("max_with_positions", axis, |k| kernels::argmax(data, k));
         (self.take_along_axis(&places, axis as isize).without(&[axis]), self.on_each_line(axis, &places))
     }
 
@@ -61,7 +64,8 @@ impl<T: Float> Tensor<T> {
     /// If the axis does not exist or has no elements to choose from.
     #[track_caller]
     pub fn min_with_positions(&self, axis: isize) -> (Tensor<T>, Indices) {
-        let (axis, places) = self.places("min_with_positions", axis, |k| kernels::argmin(self.data(), k));
+        let data = self.data();
+        let (axis, places) = self.places("min_with_positions", axis, |k| kernels::argmin(data, k));
         (self.take_along_axis(&places, axis as isize).without(&[axis]), self.on_each_line(axis, &places))
     }
 
@@ -77,7 +81,8 @@ impl<T: Float> Tensor<T> {
     /// If the axis does not exist.
     #[track_caller]
     pub fn sort(&self, axis: isize, descending: bool) -> (Tensor<T>, Indices) {
-        let find = |k| kernels::argsort(self.data(), k, self.shape()[k], descending);
+        let data = self.data();
+        let find = |k| kernels::argsort(data, k, self.shape()[k], descending);
         let (axis, places) = self.places("sort", axis, find);
         (self.take_along_axis(&places, axis as isize), places)
     }
@@ -88,7 +93,8 @@ impl<T: Float> Tensor<T> {
     /// If the axis does not exist.
     #[track_caller]
     pub fn argsort(&self, axis: isize, descending: bool) -> Indices {
-        self.places("argsort", axis, |k| kernels::argsort(self.data(), k, self.shape()[k], descending)).1
+        let data = self.data();
+        self.places("argsort", axis, |k| kernels::argsort(data, k, self.shape()[k], descending)).1
     }
 
     /// The `k` largest elements along an axis in descending order, and their places.
@@ -103,7 +109,8 @@ impl<T: Float> Tensor<T> {
     /// If the axis does not exist or has fewer elements.
     #[track_caller]
     pub fn topk(&self, k: usize, axis: isize) -> (Tensor<T>, Indices) {
-        let (axis, places) = self.places("topk", axis, |axis| kernels::argsort(self.data(), axis, k, true));
+        let data = self.data();
+        let (axis, places) = self.places("topk", axis, |axis| kernels::argsort(data, axis, k, true));
         (self.take_along_axis(&places, axis as isize), places)
     }
 

@@ -3,7 +3,7 @@
 use super::linear::{Linear, linear};
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
-use crate::op::{carry, chain};
+use crate::op::{Shortcut, carry, chain};
 use crate::{Array, Op, Tensor};
 use std::ops::RangeFull;
 
@@ -17,6 +17,9 @@ impl<T: Float> Linear<T> for Sum {
     }
     fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
         g.broadcast_to(shape)
+    }
+    fn shortcut(&self) -> Shortcut<T> {
+        Shortcut::Sum
     }
 }
 
@@ -120,7 +123,7 @@ impl<T: Float> Tensor<T> {
     /// `Σ x / n` over all `n` elements: one number; NaN of none.
     #[track_caller]
     pub fn mean(&self) -> Tensor<T> {
-        self.sum() / T::of(self.data().len() as f64)
+        self.sum() / T::of(kernels::count(self.shape()) as f64)
     }
     /// `Σ x / n` over some axes, which vanish.
     ///

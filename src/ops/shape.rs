@@ -5,6 +5,7 @@ use super::linear::{Linear, LinearOp, linear, sum_of};
 use super::reduce::axis_of;
 use crate::kernels::{self, Error, Shape};
 use crate::num::Float;
+use crate::op::Shortcut;
 use crate::{Array, Op, Operand, Tensor};
 use std::ops::{Bound, RangeBounds};
 
@@ -18,6 +19,9 @@ impl<T: Float> Linear<T> for Reshape {
     }
     fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
         g.reshape(shape)
+    }
+    fn shortcut(&self) -> Shortcut<T> {
+        Shortcut::Same
     }
 }
 
@@ -47,6 +51,9 @@ impl<T: Float> Linear<T> for Broadcast {
     fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
         g.clone() // of y's shape: the engine undoes broadcasts
     }
+    fn shortcut(&self) -> Shortcut<T> {
+        Shortcut::Broadcast
+    }
 }
 
 /// `y = Σ x` over the axes that were broadcast to get from `y`'s shape to `x`'s: the reverse of broadcasting.
@@ -62,6 +69,9 @@ impl<T: Float> Linear<T> for SumTo {
     }
     fn transpose(&self, shape: &[usize], g: &Tensor<T>) -> Tensor<T> {
         g.broadcast_to(shape)
+    }
+    fn shortcut(&self) -> Shortcut<T> {
+        Shortcut::Sum
     }
 }
 

@@ -71,7 +71,7 @@ impl<T: Float> Op<T> for LogSumExp {
         if !back_along_rows(&self.0, &x[0]) {
             return pull_by_vjp(self, x, y, g, sums);
         }
-        add_into(&mut sums[0], &x[0], |sum| kernels::logsumexp_back(x[0].data(), g, sum));
+        add_into(&mut sums[0], &x[0], |sum| kernels::logsumexp_back(x[0].data(), &g, sum));
     }
 }
 
@@ -120,7 +120,7 @@ impl<T: Float> Op<T> for Softmax {
         if !back_along_rows(&self.0, &x[0]) {
             return pull_by_vjp(self, x, y, g, sums);
         }
-        add_into(&mut sums[0], &x[0], |sum| kernels::softmax_back(y.data(), g, sum));
+        add_into(&mut sums[0], &x[0], |sum| kernels::softmax_back(y.data(), &g, sum));
     }
 }
 
@@ -174,7 +174,7 @@ impl<T: Float> Op<T> for LogSoftmax {
         if !back_along_rows(&self.0, &x[0]) {
             return pull_by_vjp(self, x, y, g, sums);
         }
-        add_into(&mut sums[0], &x[0], |sum| kernels::log_softmax_back(y.data(), g, sum));
+        add_into(&mut sums[0], &x[0], |sum| kernels::log_softmax_back(y.data(), &g, sum));
     }
 }
 

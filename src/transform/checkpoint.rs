@@ -2,7 +2,7 @@
 
 use super::graph::{all_closed, pulled, pushed, reached, zeros};
 use super::tree::{Tree, tensors};
-use crate::context::{on_behalf_of, recorded};
+use crate::context::{on_behalf_of, recorded, tracing};
 use crate::kernels::Error;
 use crate::num::Float;
 use crate::tensor::Parents;
@@ -43,7 +43,8 @@ pub fn checkpoint<T: Float, X: Tree<T> + Send + Sync + 'static>(
     move |x| {
         let start = census::upcoming();
         let y = f(x);
-        if !y.wants_grad() || y.id() < start || y.op().is_none() {
+        // A recorded function's program plans its memory itself.
+        if tracing() || !y.wants_grad() || y.id() < start || y.op().is_none() {
             return y;
         }
         let arguments: HashSet<u64> = tensors(x).into_iter().map(Tensor::id).collect();

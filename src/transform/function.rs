@@ -2,11 +2,12 @@
 
 use super::graph::{fits, is_open, oldest, pulled, pulled_bare, pushed, zeros};
 use super::tree::{Tree, tensors};
-use crate::context::{on_behalf_of, recorded, recording, unrecorded};
+use crate::context::{on_behalf_of, recorded, recording, tracing, unrecorded};
 use crate::kernels::{Error, Shape};
 use crate::num::Float;
+use crate::op::Shortcut;
 use crate::ops::linear::{Linear, linear};
-use crate::{Array, Place, Tensor, census, stack};
+use crate::{Array, Place, Tensor, census, replay, stack};
 
 /// `y = x`, another node: an argument of a function, apart from any other use of `x`.
 #[derive(Clone)]
@@ -19,6 +20,15 @@ impl<T: Float> Linear<T> for Argument {
     fn transpose(&self, _: &[usize], g: &Tensor<T>) -> Tensor<T> {
         g.clone()
     }
+    fn shortcut(&self) -> Shortcut<T> {
+        Shortcut::Same
+    }
+}
+
+/// `x` once more, as another node.
+#[track_caller]
+pub(crate) fn same<T: Float>(x: &Tensor<T>) -> Tensor<T> {
+    linear(Argument, x)
 }
 
 /// A function's call: arguments of its own, the results, and whether somebody outside can differentiate them.
@@ -45,7 +55,7 @@ impl<X, Y> Call<X, Y> {
         recorded(|| {
             let x = x.rebuild(x.with(&mut tensors(x).into_iter().map(argument)));
             let y = f(&x);
-            let open = is_open(tensors(&y), first);
+            let open = tracing() || is_open(tensors(&y), first);
             Call { x, y, open, place }
         })
     }
@@ -57,6 +67,7 @@ impl<X, Y> Call<X, Y> {
     {
         let result = |y: &Tensor<T>| match self.open && recording() {
             true => y.clone(),
+            false if replay::is_input(y) => unrecorded(|| same(y)),
             false => Tensor::node(y.data().clone(), None, false, y.location()),
         };
         self.y.rebuild(self.y.with(&mut tensors(&self.y).into_iter().map(result)))
@@ -97,7 +108,9 @@ impl<X, Y> Call<X, Y> {
 /// `x` as an argument of its own.
 pub(crate) fn argument<T: Float>(x: &Tensor<T>) -> Tensor<T> {
     let new = if x.wants_grad() {
-        on_behalf_of(x.location(), "argument", || linear(Argument, x))
+        on_behalf_of(x.location(), "argument", || same(x))
+    } else if replay::is_input(x) {
+        replay::wanted(on_behalf_of(x.location(), "argument", || same(x)))
     } else {
         Tensor::node(x.data().clone(), None, true, x.location())
     };

@@ -39,6 +39,7 @@ mod tree;
 
 pub use checkpoint::checkpoint;
 pub use custom::custom_gradient;
+pub(crate) use function::same;
 pub use function::{
     Mode, grad, hessian, hessian_diagonal, hvp, jacobian, jacobian_by, jvp, laplacian, linearize,
     value_and_grad, vjp,
@@ -46,3 +47,4 @@ pub use function::{
 pub(crate) use graph::transposed;
 pub use graph::{Tape, gradients, gradients_with, tangent};
 pub use tree::Tree;
+pub(crate) use tree::tensors;

@@ -15,6 +15,7 @@ mod derivatives;
 mod ends;
 mod mutants;
 mod node;
+mod replay;
 mod shapes;
 mod sources;
 

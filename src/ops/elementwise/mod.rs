@@ -12,6 +12,7 @@ pub use functions::*;
 
 use crate::context::{cutting, on_behalf_of};
 use crate::num::{Float, Num};
+use crate::replay::is_input;
 use crate::{CutKind, Operand, Place, Rule, Tensor};
 use std::f64::consts::FRAC_2_SQRT_PI;
 
@@ -529,7 +530,8 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn pow(&self, exponent: impl Operand<T>) -> Tensor<T> {
         let exponent = exponent.into_tensor();
-        let number = exponent.data().as_scalar().filter(|_| !exponent.wants_grad());
+        let fixed = !exponent.wants_grad() && !is_input(&exponent);
+        let number = if fixed { exponent.data().as_scalar() } else { None };
         match number.map(|p| (p, p.to_f64() as i32)) {
             Some((p, whole)) if T::of(whole as f64) == p => self.powi(whole),
             _ => Pow.on([self.clone(), exponent]),

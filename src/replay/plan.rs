@@ -1,0 +1,765 @@
+//! From a graph to a program: which values there are, what can run together, and where everything lies.
+
+use super::program::{Item, Memory, NumberStep, Pass, Program, Slot, Sum, Use};
+use super::trace::{From, Graph};
+use crate::kernels::{Buffer, Chain, Register, Shape, Step, Write, count};
+use crate::num::{Float, Form};
+use crate::op::Shortcut;
+use crate::ops::elementwise as rules;
+use crate::rule::Blockwise;
+use crate::{Array, Elementwise};
+use smallvec::{SmallVec, smallvec};
+
+/// The number of a value: what is computed once and never changes during a run. Several nodes may have the same one under
+/// different shapes; one of a single number may stand for an array that holds nothing else.
+type Id = usize;
+
+struct Value {
+    /// How many numbers it has.
+    count: usize,
+    /// The instruction that computes it; none for what is given.
+    maker: Option<usize>,
+    slot: Option<Slot>,
+    /// The place in the order of the last instruction that takes it.
+    last: usize,
+}
+
+/// For each argument of an op, if it wants a gradient, the sum so far and the new one.
+type Sums = SmallVec<[Option<(Option<Id>, Id)>; 3]>;
+
+/// One computation.
+enum What {
+    /// Of a node from its arguments.
+    Value { node: usize, y: Id },
+    /// Back through a node: for each argument, if it wants a gradient, the sum so far and the new one.
+    Pull { node: usize, g: Id, sums: Sums },
+    /// Back to one argument of a node, of which another one is the slope.
+    Product { node: usize, slope: usize, g: Id, sum: Option<Id>, new: Id },
+    /// Of two cotangents.
+    Add { a: Id, b: Id, y: Id },
+    /// From one shape down to another.
+    SumTo { x: Id, from: Shape, to: Shape, y: Id },
+}
+
+/// What can run together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// An op that is called.
+    Call,
+    /// Of single numbers.
+    Number,
+    /// Element by element of so many, or the sum of them.
+    Pass(usize),
+}
+
+struct Instruction {
+    what: What,
+    class: Class,
+    /// Passes of a stage run after everything else in it, so that what they compute is there for the next stage.
+    stage: usize,
+}
+
+/// Where values and instructions are collected.
+struct Plan<'a, T: Float> {
+    graph: &'a Graph<T>,
+    shortcuts: Vec<Shortcut<T>>,
+    values: Vec<Value>,
+    instructions: Vec<Instruction>,
+    /// The value of each node.
+    of: Vec<Id>,
+    /// The sum of what has reached each node on the way back.
+    sums: Vec<Option<Id>>,
+    memory: Memory<T>,
+}
+
+/// The program for the value of the last node and, if asked for, its derivative by each of so many inputs.
+pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape]) -> Program<T> {
+    let shortcut = |node: &super::trace::Node<T>| match node.from {
+        From::Op(op, _) => graph.ops[op].op().shortcut(),
+        _ => Shortcut::None,
+    };
+    let size = 3 * graph.nodes.len(); // forwards, backwards, and a sum
+    let mut plan = Plan {
+        shortcuts: graph.nodes.iter().map(shortcut).collect(),
+        graph: &graph,
+        values: Vec::with_capacity(size),
+        instructions: Vec::with_capacity(size),
+        of: vec![],
+        sums: graph.nodes.iter().map(|_| None).collect(),
+        memory: Memory { numbers: Vec::with_capacity(size), arrays: vec![] },
+    };
+    let mut places = vec![None; inputs.len()];
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let value = plan.forward(i);
+        plan.of.push(value);
+        if let From::Input(k) = node.from {
+            places[k] = Some(i);
+        }
+    }
+    let last = graph.nodes.len() - 1;
+    let mut results = vec![(plan.of[last], graph.nodes[last].shape.clone())];
+    if let Some(by) = by {
+        plan.backward(last);
+        let zero = plan.number(T::ZERO);
+        for (place, shape) in places[..by].iter().zip(inputs) {
+            let gradient = place.and_then(|i: usize| plan.sums[i]).unwrap_or(zero);
+            results.push((gradient, shape.clone()));
+        }
+    }
+    let mut slots = vec![];
+    for place in places {
+        slots.push(match place {
+            Some(i) => plan.slot(plan.of[i]),
+            None => {
+                let unused = plan.number(T::ZERO);
+                plan.slot(unused)
+            }
+        });
+    }
+    let (items, results, foreign) = plan.layout(results, &slots);
+    let memory = plan.memory;
+    Program { items, inputs: slots, results, foreign, memory, ops: graph.ops, indices: graph.indices }
+}
+
+impl<T: Float> Plan<'_, T> {
+    fn value(&mut self, count: usize, maker: Option<usize>) -> Id {
+        self.values.push(Value { count, maker, slot: None, last: 0 });
+        let id = self.values.len() - 1;
+        if count == 1 {
+            self.memory.numbers.push(T::ZERO);
+            self.values[id].slot = Some(Slot::Number(self.memory.numbers.len() as u32 - 1));
+        }
+        id
+    }
+
+    /// A value that the next instruction computes.
+    fn computed(&mut self, count: usize) -> Id {
+        self.value(count, Some(self.instructions.len()))
+    }
+
+    fn number(&mut self, v: T) -> Id {
+        let id = self.value(1, None);
+        *self.memory.numbers.last_mut().expect("just pushed") = v;
+        id
+    }
+
+    /// The place of an array.
+    fn array(&mut self, array: Array<T>) -> Slot {
+        self.memory.arrays.push(array);
+        Slot::Array(self.memory.arrays.len() as u32 - 1)
+    }
+
+    fn slot(&self, id: Id) -> Slot {
+        self.values[id].slot.expect("a value that is kept")
+    }
+
+    fn size(&self, node: usize) -> usize {
+        count(&self.graph.nodes[node].shape)
+    }
+
+    fn parents(&self, node: usize) -> &[u32] {
+        match &self.graph.nodes[node].from {
+            From::Op(_, parents) => parents,
+            _ => &[],
+        }
+    }
+
+    /// The value of a node.
+    fn forward(&mut self, i: usize) -> Id {
+        let n = self.size(i);
+        match &self.graph.nodes[i].from {
+            From::Input(_) => {
+                let id = self.value(n, None);
+                if n != 1 {
+                    self.values[id].slot = Some(self.array(Array::scalar(T::ZERO)));
+                }
+                id
+            }
+            From::Constant(array) => {
+                if n == 1 {
+                    return self.number(array.item());
+                }
+                let id = self.value(n, None);
+                self.values[id].slot = Some(self.array(array.clone()));
+                id
+            }
+            From::Op(_, parents) => {
+                let x = parents.first().map_or(0, |&x| x as usize);
+                let class = match self.shortcuts[i] {
+                    Shortcut::Same => return self.of[x],
+                    Shortcut::Broadcast if self.size(x) == 1 || self.size(x) == n => return self.of[x],
+                    Shortcut::Sum if self.size(x) == n => return self.of[x],
+                    Shortcut::Sum => return self.sum_to(self.of[x], x, i),
+                    Shortcut::Elementwise(_) => elementwise(n),
+                    _ => Class::Call,
+                };
+                let y = self.computed(n);
+                self.push(What::Value { node: i, y }, class);
+                y
+            }
+        }
+    }
+
+    /// The way back from a node, of which one number is the result.
+    fn backward(&mut self, last: usize) {
+        let mut active: Vec<bool> = vec![];
+        for node in &self.graph.nodes {
+            active.push(
+                node.wanted
+                    && match &node.from {
+                        From::Input(_) => true,
+                        From::Constant(_) => false,
+                        From::Op(_, parents) => parents.iter().any(|&x| active[x as usize]),
+                    },
+            );
+        }
+        if active[last] {
+            self.sums[last] = Some(self.number(T::ONE));
+        }
+        for i in (0..=last).rev() {
+            if let (Some(g), From::Op(_, parents)) = (self.sums[i], &self.graph.nodes[i].from)
+                && parents.iter().any(|&x| active[x as usize])
+            {
+                self.back(i, g, &active);
+            }
+        }
+    }
+
+    /// Back through one node.
+    fn back(&mut self, i: usize, g: Id, active: &[bool]) {
+        let parents: SmallVec<[usize; 3]> = self.parents(i).iter().map(|&x| x as usize).collect();
+        let (n, x) = (self.size(i), parents[0]);
+        match self.shortcuts[i] {
+            Shortcut::Same => return self.contribute(x, g),
+            Shortcut::Sum if self.values[g].count == 1 || self.size(x) == n => return self.contribute(x, g),
+            Shortcut::Broadcast => {
+                let sum = if self.size(x) == n { g } else { self.sum_to(g, i, x) };
+                return self.contribute(x, sum);
+            }
+            _ => {}
+        }
+        // An elementwise op leaves the sum over what was broadcast to others; any other op does it itself.
+        let wide = matches!(self.shortcuts[i], Shortcut::Elementwise(_));
+        let form = |plan: &Self, k: usize| match &plan.shortcuts[i] {
+            Shortcut::Elementwise(op) => op.slope(k),
+            _ => Form::Other,
+        };
+        let mut sums = Sums::new();
+        let mut later = vec![];
+        for (k, &x) in parents.iter().enumerate() {
+            if !active[x] {
+                sums.push(None);
+                continue;
+            }
+            let whole = !wide || self.size(x) == n;
+            match form(self, k) {
+                Form::Lit(1.0) => {
+                    sums.push(None);
+                    later.push((x, g, whole));
+                    continue;
+                }
+                Form::Argument(slope) if n != 1 => {
+                    sums.push(None);
+                    let sum = if whole { self.sums[x] } else { None };
+                    let new = self.computed(n);
+                    self.push(What::Product { node: i, slope, g, sum, new }, elementwise(n));
+                    match whole {
+                        true => self.sums[x] = Some(new),
+                        false => later.push((x, new, whole)),
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            let again = parents[..k].contains(&x);
+            let sum = if whole && !again { self.sums[x] } else { None };
+            sums.push(Some((sum, self.values.len())));
+            let new = self.value(if wide { n } else { self.size(x) }, None);
+            if whole && !again {
+                self.sums[x] = Some(new);
+            } else {
+                later.push((x, new, whole));
+            }
+        }
+        let class = if wide { elementwise(n) } else { Class::Call };
+        if sums.iter().any(Option::is_some) {
+            for (_, new) in sums.iter().flatten() {
+                self.values[*new].maker = Some(self.instructions.len());
+            }
+            self.push(What::Pull { node: i, g, sums }, class);
+        }
+        for (x, new, whole) in later {
+            let part = if whole { new } else { self.sum_to(new, i, x) };
+            self.contribute(x, part);
+        }
+    }
+
+    /// Adds to the cotangent of a node.
+    fn contribute(&mut self, x: usize, g: Id) {
+        let sum = match self.sums[x] {
+            Some(a) => {
+                let n = self.values[a].count.max(self.values[g].count);
+                let n = if self.values[a].count == 0 || self.values[g].count == 0 { 0 } else { n };
+                let y = self.computed(n);
+                self.push(What::Add { a, b: g, y }, elementwise(n));
+                y
+            }
+            None => g,
+        };
+        self.sums[x] = Some(sum);
+    }
+
+    /// A value of the shape of one node, summed down to that of another.
+    fn sum_to(&mut self, x: Id, from: usize, to: usize) -> Id {
+        let [from, to] = [from, to].map(|i| self.graph.nodes[i].shape.clone());
+        let class = if count(&to) == 1 { Class::Pass(count(&from)) } else { Class::Call };
+        let y = self.computed(count(&to));
+        self.push(What::SumTo { x, from, to, y }, class);
+        y
+    }
+
+    fn push(&mut self, what: What, class: Class) {
+        let mut stage = 0;
+        self.arguments(&what, |x| {
+            if let Some(maker) = self.values[x].maker {
+                let maker = &self.instructions[maker];
+                let at_hand = match maker.class {
+                    Class::Pass(n) => class == maker.class && self.values[x].count == n,
+                    _ => true,
+                };
+                stage = stage.max(maker.stage + !at_hand as usize);
+            }
+        });
+        self.instructions.push(Instruction { what, class, stage });
+    }
+
+    /// What an instruction takes.
+    fn arguments(&self, what: &What, mut f: impl FnMut(Id)) {
+        match what {
+            What::Value { node, .. } => self.parents(*node).iter().for_each(|&x| f(self.of[x as usize])),
+            What::Pull { node, g, sums } => {
+                self.parents(*node).iter().for_each(|&x| f(self.of[x as usize]));
+                f(self.of[*node]);
+                f(*g);
+                sums.iter().flatten().filter_map(|(sum, _)| *sum).for_each(f);
+            }
+            What::Product { node, slope, g, sum, .. } => {
+                f(self.of[self.parents(*node)[*slope] as usize]);
+                f(*g);
+                sum.iter().for_each(|&sum| f(sum));
+            }
+            What::Add { a, b, .. } => [*a, *b].into_iter().for_each(f),
+            What::SumTo { x, .. } => f(*x),
+        }
+    }
+
+    /// A node's value as an op takes it.
+    fn used(&self, id: Id, node: usize) -> Use {
+        Use { slot: self.slot(id), shape: self.graph.nodes[node].shape.clone() }
+    }
+
+    fn elementwise(&self, node: usize) -> Box<dyn Blockwise<T>> {
+        match &self.graph.nodes[node].from {
+            From::Op(op, _) => match self.graph.ops[*op].op().shortcut() {
+                Shortcut::Elementwise(op) => op,
+                _ => unreachable!("classified as elementwise"),
+            },
+            _ => unreachable!("classified as an op"),
+        }
+    }
+}
+
+fn elementwise(n: usize) -> Class {
+    if n == 1 { Class::Number } else { Class::Pass(n) }
+}
+
+fn add<T: Float>() -> Box<dyn Blockwise<T>> {
+    Box::new(Elementwise::<rules::Add, 2>(rules::Add))
+}
+
+/// No place in a list of numbers.
+const NOWHERE: u32 = u32::MAX;
+
+/// Arrays that passes write and that are free, by their length.
+type Vacant = Vec<(usize, Slot)>;
+
+/// Parts of sums in registers of their own: the part, the sum so far, the new sum.
+type Later = SmallVec<[(Register, Id, Id); 3]>;
+
+/// The items, each with the arrays that are let go after it; the results; the arrays let go at the end.
+type Layout<T> = (Vec<(Item<T>, Vec<u32>)>, Vec<Use>, Vec<u32>);
+
+impl<T: Float> Plan<'_, T> {
+    /// Puts the instructions in order, joins what can run together, and gives each value a place.
+    fn layout(&mut self, results: Vec<(Id, Shape)>, inputs: &[Slot]) -> Layout<T> {
+        let mut order: Vec<usize> = (0..self.instructions.len()).collect();
+        order.sort_by_key(|&i| {
+            let Instruction { class, stage, .. } = &self.instructions[i];
+            (*stage, if let Class::Pass(n) = class { Some(*n) } else { None })
+        });
+        let mut last = vec![0; self.values.len()];
+        for (place, &i) in order.iter().enumerate() {
+            self.arguments(&self.instructions[i].what, |x| last[x] = place);
+        }
+        for (value, last) in self.values.iter_mut().zip(last) {
+            value.last = last;
+        }
+        for (id, _) in &results {
+            self.values[*id].last = usize::MAX;
+        }
+        let mut foreign: Vec<u32> = inputs.iter().filter_map(array_of).collect();
+        let (mut items, mut vacant) = (vec![], Vacant::new());
+        let mut start = 0;
+        while start < order.len() {
+            let Instruction { class, stage, .. } = self.instructions[order[start]];
+            let joins = |&&i: &&usize| {
+                let other = &self.instructions[i];
+                other.class == class && (class == Class::Number || other.stage == stage)
+            };
+            let end = match class {
+                Class::Call => start + 1,
+                _ => start + order[start..].iter().take_while(joins).count(),
+            };
+            let here = start..end;
+            let item = match class {
+                Class::Call => self.call(order[start]),
+                Class::Number => {
+                    Item::Numbers(order[here.clone()].iter().map(|&i| self.number_step(i)).collect())
+                }
+                Class::Pass(n) => Item::Pass(self.pass(n, &order, here.clone(), &mut vacant)),
+            };
+            // What is not taken any more.
+            let mut done = vec![];
+            for place in here {
+                let mut ending: SmallVec<[Id; 8]> = SmallVec::new();
+                self.arguments(&self.instructions[order[place]].what, |x| {
+                    if self.values[x].last == place && !ending.contains(&x) {
+                        ending.push(x);
+                    }
+                });
+                for x in ending {
+                    let Value { maker: Some(maker), slot: Some(slot), count, .. } = self.values[x] else {
+                        continue;
+                    };
+                    match (self.instructions[maker].class, array_of(&slot)) {
+                        (Class::Pass(_), Some(_)) => vacant.push((count, slot)),
+                        (_, Some(k)) => done.push(k),
+                        _ => {}
+                    }
+                }
+            }
+            items.push((item, done));
+            start = end;
+        }
+        let mut uses = vec![];
+        for (id, shape) in results {
+            let slot = self.slot(id);
+            if self.values[id].maker.is_some() {
+                foreign.extend(array_of(&slot));
+            }
+            uses.push(Use { slot, shape });
+        }
+        (items, uses, foreign)
+    }
+
+    /// A place for what an op that is called computes.
+    fn place(&mut self, id: Id) -> Slot {
+        if self.values[id].slot.is_none() {
+            self.values[id].slot = Some(self.array(Array::scalar(T::ZERO)));
+        }
+        self.slot(id)
+    }
+
+    fn call(&mut self, i: usize) -> Item<T> {
+        let node_of = |plan: &Self, node: usize| match &plan.graph.nodes[node].from {
+            From::Op(op, _) => (*op, plan.graph.nodes[node].place),
+            _ => unreachable!("classified as an op"),
+        };
+        match &self.instructions[i].what {
+            &What::Value { node, y } => {
+                let (op, place) = node_of(self, node);
+                let x =
+                    self.parents(node).iter().map(|&x| self.used(self.of[x as usize], x as usize)).collect();
+                Item::Value { op, place, x, y: self.place(y) }
+            }
+            What::Pull { node, g, sums } => {
+                let (node, g, sums) = (*node, *g, sums.clone());
+                let (op, place) = node_of(self, node);
+                let parents: SmallVec<[usize; 3]> = self.parents(node).iter().map(|&x| x as usize).collect();
+                let x = parents.iter().map(|&x| self.used(self.of[x], x)).collect();
+                let (y, g) = (self.used(self.of[node], node), self.used(g, node));
+                let mut places: Vec<Option<Sum>> = vec![];
+                for (sum, &x) in sums.iter().zip(&parents) {
+                    places.push(sum.map(|(sum, new)| (sum.map(|sum| self.used(sum, x)), self.place(new))));
+                }
+                Item::Pull { op, place, x, y, g, sums: places }
+            }
+            What::SumTo { x, from, to, y } => {
+                let (x, shape, y) = (Use { slot: self.slot(*x), shape: from.clone() }, to.clone(), *y);
+                Item::SumTo { x, shape, y: self.place(y) }
+            }
+            What::Add { .. } | What::Product { .. } => unreachable!("elementwise"),
+        }
+    }
+
+    fn number_step(&self, i: usize) -> NumberStep<T> {
+        let place = |id: Id| match self.slot(id) {
+            Slot::Number(k) => k,
+            Slot::Array(_) => unreachable!("a single number"),
+        };
+        let what = &self.instructions[i].what;
+        let mut places = SmallVec::new();
+        match what {
+            What::Value { node, y } => {
+                self.arguments(what, |x| places.push(place(x)));
+                places.push(place(*y));
+                NumberStep { op: self.elementwise(*node), back: false, places }
+            }
+            What::Pull { node, g, sums } => {
+                places.extend(self.parents(*node).iter().map(|&x| place(self.of[x as usize])));
+                places.extend([place(self.of[*node]), place(*g)]);
+                for sum in sums {
+                    let (sum, new) = sum.map_or((None, None), |(sum, new)| (sum, Some(new)));
+                    places.extend([sum, new].map(|id| id.map_or(NOWHERE, place)));
+                }
+                NumberStep { op: self.elementwise(*node), back: true, places }
+            }
+            What::Add { a, b, y } => {
+                NumberStep { op: add(), back: false, places: smallvec![place(*a), place(*b), place(*y)] }
+            }
+            What::SumTo { .. } | What::Product { .. } => unreachable!("a pass or a call"),
+        }
+    }
+
+    /// The instructions at these places of the order in one pass over `n` elements.
+    fn pass(
+        &mut self,
+        n: usize,
+        order: &[usize],
+        here: std::ops::Range<usize>,
+        vacant: &mut Vacant,
+    ) -> Pass<T> {
+        let mut registers = Registers {
+            end: here.end,
+            of: vec![],
+            free: vec![],
+            pass: Pass {
+                len: n,
+                chain: Chain::default(),
+                functions: vec![],
+                inputs: vec![],
+                outputs: vec![],
+                totals: vec![],
+            },
+        };
+        for place in here {
+            let what =
+                std::mem::replace(&mut self.instructions[order[place]].what, What::Add { a: 0, b: 0, y: 0 });
+            match &what {
+                What::Value { node, y } => {
+                    let reads = self.reads(&mut registers, *node, n);
+                    let to = self.register(&mut registers, *y, vacant);
+                    registers.map(reads, smallvec![Write::Over(to)], self.elementwise(*node), false);
+                }
+                What::Pull { node, g, sums } => {
+                    let mut reads = self.reads(&mut registers, *node, n);
+                    for id in [self.of[*node], *g] {
+                        reads.push(self.read(&mut registers, id, None));
+                    }
+                    let (mut writes, mut later) = (SmallVec::new(), Later::new());
+                    for sum in sums {
+                        writes.push(match *sum {
+                            Some((sum, new)) => {
+                                self.write(&mut registers, sum, new, place, &reads, vacant, &mut later)
+                            }
+                            None => Write::Drop,
+                        });
+                    }
+                    registers.map(reads, writes, self.elementwise(*node), true);
+                    self.add_up(&mut registers, later, vacant);
+                }
+                What::Product { node, slope, g, sum, new } => {
+                    let slope = self.argument(&mut registers, *node, *slope, n);
+                    let reads: SmallVec<[Register; 4]> =
+                        smallvec![self.read(&mut registers, *g, None), slope];
+                    let mut later = Later::new();
+                    let write = self.write(&mut registers, *sum, *new, place, &reads, vacant, &mut later);
+                    let product = Box::new(Elementwise::<rules::Chain, 2>(rules::Chain));
+                    registers.map(reads, smallvec![write], product, false);
+                    self.add_up(&mut registers, later, vacant);
+                }
+                What::Add { a, b, y } => {
+                    let reads = [*a, *b].map(|x| self.read(&mut registers, x, None)).into_iter().collect();
+                    let to = self.register(&mut registers, *y, vacant);
+                    registers.map(reads, smallvec![Write::Over(to)], add(), false);
+                }
+                What::SumTo { x, y, .. } => {
+                    let of = self.read(&mut registers, *x, None);
+                    let Slot::Number(k) = self.slot(*y) else { unreachable!("the sum over everything") };
+                    registers.sum(of, k);
+                }
+            }
+            let mut ending: SmallVec<[Id; 8]> = SmallVec::new();
+            self.arguments(&what, |x| ending.push(x));
+            for x in ending {
+                if self.values[x].last == place {
+                    registers.end(x);
+                }
+            }
+            self.instructions[order[place]].what = what;
+        }
+        registers.pass
+    }
+
+    /// The registers of a node's arguments.
+    fn reads(&self, registers: &mut Registers<T>, node: usize, n: usize) -> SmallVec<[Register; 4]> {
+        (0..self.parents(node).len()).map(|k| self.argument(registers, node, k, n)).collect()
+    }
+
+    /// The register of one argument, repeated where it is broadcast.
+    fn argument(&self, registers: &mut Registers<T>, node: usize, k: usize, n: usize) -> Register {
+        let x = self.parents(node)[k] as usize;
+        let partial = self.values[self.of[x]].count != 1 && self.size(x) != n;
+        let shape = |i: usize| self.graph.nodes[i].shape.clone();
+        self.read(registers, self.of[x], partial.then(|| (shape(x), shape(node))))
+    }
+
+    /// The register of a value; if it is broadcast, from one shape to the other.
+    fn read(&self, registers: &mut Registers<T>, id: Id, shapes: Option<(Shape, Shape)>) -> Register {
+        if shapes.is_none()
+            && let Some((_, register)) = registers.of.iter().rev().find(|(other, _)| *other == id)
+        {
+            return *register;
+        }
+        let (shape, wide) = shapes.map_or((Shape::new(), None), |(shape, wide)| (shape, Some(wide)));
+        let input = (Use { slot: self.slot(id), shape }, wide);
+        let inputs = &mut registers.pass.inputs;
+        let same = |other: &(Use, Option<Shape>)| {
+            other.0.slot == input.0.slot && other.0.shape == input.0.shape && other.1 == input.1
+        };
+        let i = inputs.iter().position(same).unwrap_or_else(|| {
+            inputs.push(input.clone());
+            inputs.len() - 1
+        });
+        Register::Input(i)
+    }
+
+    /// What to do with a part of a cotangent's sum: it is added to the register of the sum so far, if nobody else takes that
+    /// and the new sum is not taken outside of this pass; otherwise the two are added up later.
+    #[allow(clippy::too_many_arguments)]
+    fn write(
+        &mut self,
+        registers: &mut Registers<T>,
+        sum: Option<Id>,
+        new: Id,
+        place: usize,
+        reads: &[Register],
+        vacant: &mut Vacant,
+        later: &mut Later,
+    ) -> Write {
+        let Some(sum) = sum else { return Write::Over(self.register(registers, new, vacant)) };
+        let free = self.values[sum].last == place && self.values[new].last < registers.end;
+        let at = registers.of.iter().position(|(id, _)| *id == sum);
+        match at.map(|i| (i, registers.of[i].1)) {
+            Some((i, to @ Register::Temporary(_))) if free && !reads.contains(&to) => {
+                registers.of[i].0 = new;
+                Write::Add(to)
+            }
+            _ => {
+                let part = registers.temporary();
+                later.push((part, sum, new));
+                Write::Over(part)
+            }
+        }
+    }
+
+    /// Adds parts to the sums that they belong to.
+    fn add_up(&mut self, registers: &mut Registers<T>, later: Later, vacant: &mut Vacant) {
+        for (part, sum, new) in later {
+            let reads = smallvec![part, self.read(registers, sum, None)];
+            let to = self.register(registers, new, vacant);
+            registers.map(reads, smallvec![Write::Over(to)], add(), false);
+            registers.release(part);
+        }
+    }
+
+    /// A register to compute a value in: in memory if it is taken outside of this pass.
+    fn register(&mut self, registers: &mut Registers<T>, id: Id, vacant: &mut Vacant) -> Register {
+        let Value { count, last, .. } = self.values[id];
+        let register = if last < registers.end {
+            registers.temporary()
+        } else {
+            let kept = vacant.iter().position(|(n, _)| *n == count && last != usize::MAX);
+            let slot = match kept {
+                Some(i) => vacant.swap_remove(i).1,
+                None if last == usize::MAX => self.array(Array::scalar(T::ZERO)),
+                None => self.array(Array::from_buffer(Buffer::scratch(count), &[count])),
+            };
+            self.values[id].slot = Some(slot);
+            let made = (last == usize::MAX).then(|| smallvec![count]);
+            registers.pass.outputs.push((array_of(&slot).expect("an array"), made));
+            Register::Output(registers.pass.outputs.len() - 1)
+        };
+        registers.of.push((id, register));
+        register
+    }
+}
+
+/// The registers of a pass that is being put together.
+struct Registers<T> {
+    /// The first place in the order after this pass.
+    end: usize,
+    /// The values computed here.
+    of: Vec<(Id, Register)>,
+    /// Temporary registers that are not in use.
+    free: Vec<Register>,
+    pass: Pass<T>,
+}
+
+impl<T: Float> Registers<T> {
+    fn temporary(&mut self) -> Register {
+        self.free.pop().unwrap_or_else(|| {
+            self.pass.chain.temporaries += 1;
+            Register::Temporary(self.pass.chain.temporaries - 1)
+        })
+    }
+
+    fn release(&mut self, register: Register) {
+        if let Register::Temporary(_) = register {
+            self.free.push(register);
+        }
+    }
+
+    /// A value is not taken any more.
+    fn end(&mut self, id: Id) {
+        if let Some(i) = self.of.iter().position(|(other, _)| *other == id) {
+            let (_, register) = self.of.swap_remove(i);
+            self.release(register);
+        }
+    }
+
+    fn map(
+        &mut self,
+        reads: SmallVec<[Register; 4]>,
+        writes: SmallVec<[Write; 3]>,
+        op: Box<dyn Blockwise<T>>,
+        back: bool,
+    ) {
+        self.pass.chain.steps.push(Step::Map { reads, writes });
+        self.pass.functions.push(Some((op, back)));
+    }
+
+    fn sum(&mut self, of: Register, to: u32) {
+        self.pass.chain.steps.push(Step::Sum { of, total: self.pass.totals.len() });
+        self.pass.functions.push(None);
+        self.pass.totals.push(to);
+        self.pass.chain.totals += 1;
+    }
+}
+
+fn array_of(slot: &Slot) -> Option<u32> {
+    match slot {
+        Slot::Array(k) => Some(*k),
+        Slot::Number(_) => None,
+    }
+}

@@ -1,0 +1,237 @@
+//! Running a function so that all that depends on its inputs is recorded, and taking the graph apart.
+
+use crate::context::{self, Tracing, recorded, recording, tracing};
+use crate::num::Float;
+use crate::tensor::Parents;
+use crate::{Array, Error, Indices, Mistake, Op, Place, Shape, Tensor};
+use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::collections::BinaryHeap;
+use triomphe::Arc;
+
+thread_local! {
+    /// The integers that the function being recorded was given.
+    static INDICES: RefCell<Vec<Indices>> = const { RefCell::new(Vec::new()) };
+    /// The tensors that the op at work was given.
+    static ARGUMENTS: RefCell<SmallVec<[u64; 4]>> = RefCell::default();
+}
+
+/// Runs `f` and records all that depends on tensors made by [`input`] or on these integers, under `no_grad` too.
+pub(super) fn trace<R>(indices: Vec<Indices>, f: impl FnOnce() -> R) -> R {
+    struct Restore(Vec<Indices>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            INDICES.set(std::mem::take(&mut self.0));
+        }
+    }
+    let _restore = Restore(INDICES.replace(indices));
+    context::traced(Tracing::Function, || recorded(f))
+}
+
+/// Runs `f`, in which the values of these tensors may be read, and of no others that depend on a recorded input.
+pub(super) fn at_work<R>(arguments: impl Iterator<Item = u64>, f: impl FnOnce() -> R) -> R {
+    let before = ARGUMENTS.replace(arguments.collect());
+    let result = context::traced(Tracing::Op, f);
+    ARGUMENTS.set(before);
+    result
+}
+
+/// A leaf that the function being recorded is given.
+pub(super) fn input<T: Float>(x: &Tensor<T>, wanted: bool) -> Tensor<T> {
+    let leaf = marked(Tensor::node(x.0.data.clone(), None, wanted, x.location()));
+    match x.label() {
+        Some(label) => leaf.named(label),
+        None => leaf,
+    }
+}
+
+fn marked<T: Float>(mut x: Tensor<T>) -> Tensor<T> {
+    Arc::get_mut(&mut x.0).expect("nobody else has it yet").traced = true;
+    x
+}
+
+/// `x`, made just now, as something to differentiate by, though nothing that it was computed from is.
+pub(crate) fn wanted<T: Float>(mut x: Tensor<T>) -> Tensor<T> {
+    Arc::get_mut(&mut x.0).expect("nobody else has it yet").wanted = true;
+    x
+}
+
+/// Whether a function is being recorded and `x` depends on an input of it.
+pub(crate) fn is_input<T: Float>(x: &Tensor<T>) -> bool {
+    x.0.traced && tracing()
+}
+
+/// Whether what `op` computes of these depends on an input of the function being recorded.
+#[inline]
+pub(crate) fn follows<T: Float>(op: &dyn Op<T>, parents: &[Tensor<T>]) -> bool {
+    tracing() && (parents.iter().any(|x| x.0.traced) || op.indices().is_some_and(|i| given(i).is_some()))
+}
+
+/// Computes `op` and records how, whether or not a gradient is wanted.
+///
+/// # Errors
+/// If the arguments do not fit the op, or it was given integers that the program could not replace.
+#[track_caller]
+pub(crate) fn follow<T: Float>(
+    op: Box<dyn Op<T>>,
+    parents: Parents<T>,
+    place: Place,
+) -> Result<Tensor<T>, Mistake> {
+    let mistake = |why: Error| Mistake::new(op.name(), why, parents.iter(), place);
+    if let Some(indices) = op.indices()
+        && (given(indices).is_none() || op.with_indices(indices.clone()).is_none())
+    {
+        return Err(mistake(Error(
+            "a recorded program would keep these indices as they are now: give them to the function as an input \
+             (record_with), as Indices, and pass those on"
+                .into(),
+        )));
+    }
+    let data = at_work(parents.iter().map(Tensor::id), || op.forward(&parents)).map_err(mistake)?;
+    let mut y = match recording() && parents.iter().any(Tensor::wants_grad) {
+        true => marked(Tensor::node(data, None, true, place)),
+        false => marked(Tensor::unrecorded(data, &*op, &parents, place)),
+    };
+    Arc::get_mut(&mut y.0).expect("nobody else has it yet").how = Some((op, parents));
+    Ok(y)
+}
+
+/// Refuses to give away a value that a program would keep.
+#[cold]
+#[track_caller]
+pub(crate) fn check_read<T: Float>(x: &Tensor<T>) {
+    let fine = match context::trace() {
+        Tracing::No => true,
+        Tracing::Function => false,
+        Tracing::Op => ARGUMENTS.with_borrow(|ids| ids.contains(&x.id())),
+    };
+    if !fine {
+        let why = format!(
+            "the value of a tensor (made at {}) is asked for, and a recorded program would keep it as it is now. Leave \
+             this out of the recorded function, or compute with tensors: where_ chooses between two",
+            x.location()
+        );
+        Tensor::refuse("record", &why, &[x])
+    }
+}
+
+/// Which of the given integers these are.
+fn given(indices: &Indices) -> Option<usize> {
+    let same = |other: &Indices| std::ptr::eq(other.as_slice(), indices.as_slice());
+    INDICES.with_borrow(|given| given.iter().position(same))
+}
+
+/// A recorded function: its nodes, the oldest first.
+pub(super) struct Graph<T: Float> {
+    pub(super) nodes: Vec<Node<T>>,
+    pub(super) ops: Vec<Held<T>>,
+    /// The ops that take integers: which op, which of the given ones, under which shape.
+    pub(super) indices: Vec<(usize, usize, Shape)>,
+}
+
+/// What a tensor was.
+pub(super) struct Node<T> {
+    pub(super) shape: Shape,
+    pub(super) place: Place,
+    pub(super) wanted: bool,
+    pub(super) from: From<T>,
+}
+
+pub(super) enum From<T> {
+    Input(usize),
+    Constant(Array<T>),
+    /// The number of an op, and of its arguments.
+    Op(usize, SmallVec<[u32; 3]>),
+}
+
+/// An op of the program: its own, or that of a node which somebody else holds as well.
+pub(super) enum Held<T: Float> {
+    Own(Box<dyn Op<T>>),
+    Node(Tensor<T>),
+}
+
+impl<T: Float> Held<T> {
+    pub(super) fn op(&self) -> &dyn Op<T> {
+        match self {
+            Held::Own(op) => &**op,
+            Held::Node(node) => node.op().expect("a node that was computed"),
+        }
+    }
+}
+
+/// A tensor in a heap, the newest on top.
+struct ByAge<T: Float>(Tensor<T>);
+impl<T: Float> PartialEq for ByAge<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id() == other.0.id()
+    }
+}
+impl<T: Float> Eq for ByAge<T> {}
+impl<T: Float> PartialOrd for ByAge<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<T: Float> Ord for ByAge<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.id().cmp(&other.0.id())
+    }
+}
+
+impl<T: Float> Graph<T> {
+    /// The graph of `y`, taken apart from the newest node to the oldest: the program keeps the ops and lets the values
+    /// of the recording go.
+    pub(super) fn of(y: Tensor<T>, inputs: &[Tensor<T>], indices: &[Indices]) -> Graph<T> {
+        let (mut nodes, mut ids, mut ops, mut taken) = (vec![], vec![], vec![], vec![]);
+        let mut heap = BinaryHeap::from([ByAge(y)]);
+        while let Some(ByAge(x)) = heap.pop() {
+            while heap.peek().is_some_and(|other| other.0.id() == x.id()) {
+                heap.pop();
+            }
+            ids.push(x.id());
+            let (shape, place, wanted) = (Shape::from(x.shape()), x.location(), x.wants_grad());
+            let from = if !x.0.traced {
+                From::Constant(x.0.data.clone())
+            } else if x.0.how.is_none() {
+                let same = |input: &Tensor<T>| input.id() == x.id();
+                From::Input(inputs.iter().position(same).expect("what was not computed was given"))
+            } else {
+                let (held, parents) = take_apart(x);
+                if let Some(used) = held.op().indices() {
+                    let same = |other: &Indices| std::ptr::eq(other.as_slice(), used.as_slice());
+                    let which = indices.iter().position(same).expect("checked when it was recorded");
+                    taken.push((ops.len(), which, Shape::from(used.shape())));
+                }
+                let edges: SmallVec<[u64; 3]> = parents.iter().map(Tensor::id).collect();
+                heap.extend(parents.into_iter().map(ByAge));
+                ops.push((held, edges));
+                From::Op(ops.len() - 1, SmallVec::new())
+            };
+            nodes.push(Node { shape, place, wanted, from });
+        }
+        nodes.reverse();
+        ids.reverse();
+        let number = |id: &u64| ids.binary_search(id).expect("taken apart") as u32;
+        for node in &mut nodes {
+            if let From::Op(k, parents) = &mut node.from {
+                parents.extend(ops[*k].1.iter().map(number));
+            }
+        }
+        Graph { nodes, ops: ops.into_iter().map(|(held, _)| held).collect(), indices: taken }
+    }
+}
+
+/// The op of a node and its arguments; the node goes if nobody else holds it.
+fn take_apart<T: Float>(x: Tensor<T>) -> (Held<T>, Parents<T>) {
+    match Arc::try_unwrap(x.0) {
+        Ok(mut node) => {
+            let (op, parents) = node.how.take().expect("what is traced and no input was computed");
+            (Held::Own(op), parents)
+        }
+        Err(shared) => {
+            let x = Tensor(shared);
+            let parents = x.parents().into();
+            (Held::Node(x), parents)
+        }
+    }
+}
