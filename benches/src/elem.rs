@@ -3,7 +3,8 @@
 use crate::workload::Workload;
 use femtograd::num::Num;
 use femtograd::random::Rng;
-use femtograd::{Rule, Tensor};
+use femtograd::{Rule, Tensor, record};
+use std::hint::black_box;
 
 /// `(tanh(x·w + b) − x)² · σ(w)`, as a rule whose slopes are derived.
 #[derive(Clone, Copy)]
@@ -43,9 +44,22 @@ pub fn gradient(formula: fn([&Tensor; 3]) -> Tensor, n: usize) -> impl FnMut() {
     }
 }
 
-/// `elem`: the mean of the formula over 2²⁰ numbers and its gradients in `w` and `b`, written as separate operations or
-/// as one rule.
+/// The mean of the formula and its gradients, recorded from separate operations and replayed.
+fn replayed(n: usize) -> impl FnMut() {
+    let [x, w, b] = arguments(n);
+    let f = record(move |(w, b): &(Tensor, Tensor)| eager([&x, w, b]).mean());
+    let arguments = (w, b);
+    move || drop(black_box(f.value_and_grad(&arguments)))
+}
+
+/// `elem`: the mean of the formula over 2²⁰ numbers and its gradients in `w` and `b`, written as separate operations, as
+/// one rule, or recorded from the former.
 pub fn workloads() -> Vec<Workload> {
-    let version = |name, formula| Workload::new(name, 1 << 20, move || gradient(formula, 1 << 20));
-    vec![version("elem.eager", eager), version("elem.rule", rule)]
+    const N: usize = 1 << 20;
+    let version = |name, formula| Workload::new(name, N, move || gradient(formula, N));
+    vec![
+        version("elem.eager", eager),
+        version("elem.rule", rule),
+        Workload::new("elem.replay", N, || replayed(N)),
+    ]
 }

@@ -69,7 +69,7 @@ impl<T: Float, R: Rule<N>, const N: usize> Bound<T, R, N> {
         black_box(self.op.forward(&self.x).expect("equal shapes"));
     }
     fn back(&mut self) {
-        self.op.pull(&self.x, &self.y, &self.g, &mut self.sums);
+        self.op.pull(&self.x, &self.y, self.g.clone(), &mut self.sums);
     }
 }
 

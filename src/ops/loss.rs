@@ -312,6 +312,9 @@ impl<T: Float> Fused<T> for OfLogits {
     fn indices(&self) -> Option<&Indices> {
         Some(&self.classes)
     }
+    fn with_indices(&self, classes: Indices) -> Option<OfLogits> {
+        Some(OfLogits { classes, ..self.clone() })
+    }
 }
 
 impl CrossEntropy {
