@@ -18,13 +18,14 @@ fn scattered<T: Float>(x: &Array<T>) -> Array<T> {
     backwards.slice(last, n.saturating_sub(1), -1, n).unwrap().permute(&order).unwrap()
 }
 
-/// Weights and result of one matrix, and what a cotangent `g` makes of them, by the definition and in `f64`.
+/// The result for one matrix, and the cotangents of queries, keys and values.
 struct Naive {
     y: Vec<f64>,
     back: [Vec<f64>; 3],
 }
 
-/// `at` reads queries, keys, values and cotangents; `score` says what is added, −∞ where nothing is seen.
+/// The definition, in `f64`. `at` reads queries, keys, values and the cotangent, `extra` what is added to a score: −∞ where
+/// nothing is seen.
 fn naive(
     [t, s, d, e]: [usize; 4],
     scale: f64,
@@ -41,12 +42,12 @@ fn naive(
             exponentials.iter().map(|w| if total == 0.0 { 0.0 } else { w / total }).collect();
         let slope = |j: usize| (0..e).map(|c| g(i, c) * v(j, c)).sum::<f64>();
         let mean: f64 = (0..s).map(|j| weights[j] * slope(j)).sum();
-        for j in 0..s {
-            let by_score = weights[j] * (slope(j) - mean) * scale;
-            (0..e).for_each(|c| all.y[i * e + c] += weights[j] * v(j, c));
+        for (j, weight) in weights.iter().enumerate() {
+            let by_score = weight * (slope(j) - mean) * scale;
+            (0..e).for_each(|c| all.y[i * e + c] += weight * v(j, c));
             (0..d).for_each(|c| all.back[0][i * d + c] += by_score * k(j, c));
             (0..d).for_each(|c| all.back[1][j * d + c] += by_score * q(i, c));
-            (0..e).for_each(|c| all.back[2][j * e + c] += weights[j] * g(i, c));
+            (0..e).for_each(|c| all.back[2][j * e + c] += weight * g(i, c));
         }
     }
     all
@@ -66,7 +67,7 @@ fn check<T: Float>(size: [usize; 4], causal: bool, extra: usize, lie: fn(&Array<
     let (q, k) = (lie(&numbers(&[2, 3, t, d], 1)), lie(&numbers(&[3, s, d], 2)));
     let (v, g) = (lie(&numbers(&[2, 1, s, e], 3)), lie(&numbers(&[2, 3, t, e], 4)));
     let bias = (extra & 1 > 0).then(|| lie(&numbers::<T>(&[2, 1, t, s], 5)));
-    let mask = (extra & 2 > 0).then(|| Array::from_fn(&[t, 1, s][1..], |i| T::of((i % 3) as f64)));
+    let mask = (extra & 2 > 0).then(|| Array::from_fn(&[1, s], |i| T::of((i % 3) as f64)));
     let scale = 0.7;
     let scores = Scores { scale: T::of(scale), bias: bias.as_ref(), mask: mask.as_ref(), causal };
     let y = attention(&q, &k, &v, scores).unwrap();

@@ -105,8 +105,8 @@ impl Rule<1> for LogSigmoid {
     }
 }
 
-// The next three have their slopes derived. The strong zero in x times something makes the limits at −∞, 0 in value and
-// slope, and lets a slope that vanishes win over an infinite x.
+// The next two have their slopes derived. In all three the strong zero in x times something makes the limits at −∞, 0 in
+// value and slope, and lets a slope that vanishes win over an infinite x.
 
 /// `y = x · σ(x)`, also called swish (Elfwing, Uchibe & Doya 2017; Ramachandran, Zoph & Le 2017).
 #[derive(Clone, Copy)]
@@ -134,12 +134,27 @@ impl Rule<1> for Mish {
 /// `x · σ(2√(2/π) (…))`, the same function with all its digits for negative `x`.
 #[derive(Clone, Copy)]
 pub struct GeluTanh;
+impl GeluTanh {
+    const SCALE: f64 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+    const CUBIC: f64 = 0.044715 * GeluTanh::SCALE;
+
+    #[inline(always)]
+    fn share<V: Num>(x: V) -> V {
+        (x * (V::lit(GeluTanh::SCALE) + V::lit(GeluTanh::CUBIC) * (x * x))).sigmoid()
+    }
+}
 impl Rule<1> for GeluTanh {
     const NAME: &'static str = "gelu_tanh";
     #[inline(always)]
     fn value<V: Num>(&self, [x]: [V; 1]) -> V {
-        const SCALE: f64 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
-        x.chain((x * (V::lit(SCALE) + V::lit(SCALE * 0.044715) * (x * x))).sigmoid())
+        x.chain(GeluTanh::share(x))
+    }
+    #[inline(always)]
+    fn slopes<V: Num>(&self, [x]: [V; 1], _: V) -> [V; 1] {
+        // σ + x·σ·(1 − σ)·u′, where a σ at its end wins over an infinite u′ and x.
+        let share = GeluTanh::share(x);
+        let inner = V::lit(GeluTanh::SCALE) + V::lit(3.0 * GeluTanh::CUBIC) * (x * x);
+        [share + x.chain((share * (V::lit(1.0) - share)).chain(inner))]
     }
 }
 
