@@ -146,11 +146,11 @@ fn convolutions_have_the_same_bits_on_one_thread_and_two() {
 
 /// The value and the gradient of a pooling by the definition, with the padding written out.
 fn pooled(x: &Array<f64>, g: &Array<f64>, how: &Pooling, max: bool) -> (Vec<f64>, Vec<f64>) {
-    let [planes, height, width]: [usize; 3] = x.shape().try_into().unwrap();
+    let [_, height, width]: [usize; 3] = x.shape().try_into().unwrap();
     let [_, rows, columns]: [usize; 3] = g.shape().try_into().unwrap();
     let (xs, gs) = (x.to_vec(), g.to_vec());
     let (mut y, mut gx) = (vec![], vec![0.0; xs.len()]);
-    for place in 0..planes * rows * columns {
+    for (place, &g) in gs.iter().enumerate() {
         let (plane, i, j) = (place / (rows * columns), place / columns % rows, place % columns);
         let mut window: Vec<(f64, Option<usize>)> = vec![];
         for k in 0..how.size[0] {
@@ -185,7 +185,6 @@ fn pooled(x: &Array<f64>, g: &Array<f64>, how: &Pooling, max: bool) -> (Vec<f64>
             } else {
                 0.0
             };
-            let g = gs[place];
             let part = if g == 0.0 || share == 0.0 && !g.is_nan() { 0.0 } else { g * share };
             at.into_iter().for_each(|at| gx[at] += part);
         }
