@@ -2,14 +2,13 @@
 //! a matrix product with them, pooling a reduction over them. That is what they mean; values and first derivatives come
 //! from kernels that never form the windows. What runs over one axis is the same over two, the first of length 1.
 
-use super::fused::{Fused, fused};
+use super::fused::{Fused, fused, pull_by_formula};
 use super::linear::{Linear, LinearOp, linear, sum_of};
 use super::normalize::per_channel;
-use crate::context::unrecorded;
 use crate::frontier::add;
 use crate::kernels::{self, Convolution, Error, Pooling, Shape, count, window_count};
 use crate::num::Float;
-use crate::{Array, Tensor, concat, vjp};
+use crate::{Array, Tensor, concat};
 use std::ops::Range;
 
 /// `y[…, j, …, k] = x[…, j·step + k·dilation, …]`: windows along an axis, their `size` elements along a new last one.
@@ -83,10 +82,10 @@ impl<T: Float> Fused<T> for Convolve {
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         Ok(kernels::convolve(x[0].data(), x[1].data(), x.get(2).map(Tensor::data), &self.0))
     }
-    fn pull(&self, x: &[Tensor<T>], _: &Array<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
+    fn pull(&self, x: &[Tensor<T>], y: &Array<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
         let wanted = [x[0].wants_grad(), x[1].wants_grad()];
         if wanted[0] && !kernels::all_finite(x[1].data()) {
-            return pull_composed(self, x, g, sums);
+            return pull_by_formula(self, x, y, g, sums);
         }
         let [gx, gw] = kernels::convolve_back(x[0].data(), x[1].data(), g, &self.0, wanted);
         sums[0] = add(sums[0].take(), gx);
@@ -95,16 +94,6 @@ impl<T: Float> Fused<T> for Convolve {
             let gb = kernels::sum_to(g, &[bias.shape(), &[1, 1]].concat());
             sums[2] = add(sums[2].take(), Some(gb.reshape(bias.shape()).expect("as many elements")));
         }
-    }
-}
-
-/// The first derivative of a fused op by that of its composition.
-fn pull_composed<T: Float>(op: &impl Fused<T>, x: &[Tensor<T>], g: &Array<T>, sums: &mut [Option<Array<T>>]) {
-    let constants: Vec<_> = x.iter().map(|x| Tensor::constant(x.data().clone())).collect();
-    let g = Tensor::constant(g.clone());
-    let parts = unrecorded(|| vjp(|x: &Vec<Tensor<T>>| op.compose(x), &constants).1(&g));
-    for ((sum, part), _) in sums.iter_mut().zip(parts).zip(x).filter(|(_, x)| x.wants_grad()) {
-        *sum = add(sum.take(), Some(part.data().clone()));
     }
 }
 
