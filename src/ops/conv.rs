@@ -67,8 +67,8 @@ impl<T: Float> Fused<T> for Convolve {
         let (n, ([outputs, each], kernel)) = (x[0].shape()[0], split::<2>(x[1].shape()).expect("four axes"));
         // [kernel…, examples, groups, channels of one, positions…], the kernel's last axis first
         let mut y = x[0].clone();
-        for k in 0..2 {
-            y = padded(&y, k + 2, padding[k], padding[k], T::ZERO);
+        for (k, zeros) in padding.into_iter().enumerate() {
+            y = padded(&y, k + 2, zeros, zeros, T::ZERO);
         }
         y = y.reshape(&[&[n, groups, each], &y.shape()[2..]].concat());
         y = windows_in_front(&y, 3, kernel, stride, dilation);
@@ -513,8 +513,8 @@ fn windows_in_front<T: Float>(
 fn windows_of<T: Float>(x: &Tensor<T>, how: &Pooling, outside: T) -> Tensor<T> {
     let first = x.shape().len() - 2;
     let mut y = x.clone();
-    for k in 0..2 {
-        y = padded(&y, first + k, how.padding[k], how.padding[k], outside);
+    for (k, more) in how.padding.into_iter().enumerate() {
+        y = padded(&y, first + k, more, more, outside);
     }
     windows_in_front(&y, first, how.size, how.stride, how.dilation)
 }
