@@ -276,7 +276,7 @@ impl<'a, T: Float> Graph<'a, T> {
     /// Whether `t` is in a hidden layer: further layers are computed from it. Margins of a loss may well be all 0, and the
     /// outputs of a network all sure.
     fn is_hidden(&self, t: &Tensor<T>) -> bool {
-        let is_layer = |y: &Tensor<T>| op_name(y) == "matmul" || op_name(y).starts_with("conv");
+        let is_layer = |y: &Tensor<T>| ["matmul", "linear", "conv2d"].contains(&op_name(y));
         self.leads(t, |_| true, is_layer).1
     }
 

@@ -3,11 +3,11 @@
 use super::elementwise::Eq;
 use super::reduce::Axes;
 use super::where_;
-use crate::context::unrecorded;
+use crate::context::{on_behalf_of, unrecorded};
 use crate::kernels::{Error, Shape};
 use crate::num::Float;
 use crate::op::{carry, chain};
-use crate::{Array, Op, Rule, Tensor};
+use crate::{Array, Op, Place, Rule, Tensor};
 
 /// `y = (Σ |x|ᵖ)^(1/p)` over axes that keep length 1, for a finite `p` but 0, computed as `m · (Σ |x/m|ᵖ)^(1/p)` with
 /// `m` the largest `|x|` (the smallest for a negative `p`), so that no power overflows or vanishes.
@@ -190,8 +190,9 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub(super) fn centred(&self, axes: &Shape) -> (Tensor<T>, Tensor<T>) {
         // Less the first element, whichever it is: then equal elements have a mean without rounding.
+        let place = Place::here();
         let one = |x: Tensor<T>, &k: &usize| x.slice(k as isize, ..x.shape()[k].min(1));
-        let first = unrecorded(|| axes.iter().fold(self.clone(), one));
+        let first = on_behalf_of(place, "mean", || unrecorded(|| axes.iter().fold(self.clone(), one)));
         let x = self - &first;
         let mean = x.sum_over(axes) / x.number(axes);
         (&x - &mean, mean + first)

@@ -21,18 +21,21 @@ pub fn sources() -> String {
     text
 }
 
-/// The string that follows each `mark`, where only `between` may come first.
-fn strings_after<'a>(text: &'a str, mark: &str, between: &str) -> Vec<&'a str> {
-    let after = text.split(mark).skip(1);
-    let string = |rest: &'a str| {
-        let quoted = rest.trim_start().strip_prefix(between)?.trim_start().strip_prefix('"')?;
-        Some(&quoted[..quoted.find('"')?])
+/// The strings that follow each `mark`, where only `between` may come first: one, or a list in brackets.
+fn strings_after<'a>(text: &'a str, mark: &str, between: &str) -> Vec<Vec<&'a str>> {
+    let strings = |rest: &'a str| {
+        let rest = rest.trim_start().strip_prefix(between)?.trim_start();
+        let quoted = match rest.strip_prefix('[') {
+            Some(list) => &list[..list.find(']')?],
+            None => &rest[..rest.strip_prefix('"')?.find('"')? + 2],
+        };
+        Some(quoted.split('"').skip(1).step_by(2).collect())
     };
-    after.filter_map(string).collect()
+    text.split(mark).skip(1).filter_map(strings).collect()
 }
 
-/// The names of all ops in a source.
-pub fn names(text: &str) -> Vec<&str> {
+/// The names of each op in a source: one, or those of its kinds.
+pub fn names(text: &str) -> Vec<Vec<&str>> {
     let mut names = strings_after(text, "const NAME: &'static str =", "");
     names.extend(strings_after(text, "fn name(&self) -> &'static str", "{"));
     names
