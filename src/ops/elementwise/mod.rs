@@ -336,7 +336,7 @@ impl Rule<1> for Powi {
 #[derive(Clone, Copy)]
 struct Square;
 impl Rule<1> for Square {
-    const NAME: &'static str = Powi::NAME;
+    const NAME: &'static str = "powi";
     #[inline(always)]
     fn value<V: Num>(&self, [x]: [V; 1]) -> V {
         x.powi(2)
