@@ -75,8 +75,7 @@ impl<T: Float> Tensor<T> {
 
     #[inline(always)]
     pub(crate) fn node(data: Array<T>, how: Option<How<T>>, wanted: bool, place: Place) -> Tensor<T> {
-        let (id, hint) = (census::next_id(), AtomicU32::new(0));
-        let (traced, notes) = (false, Notes::new());
+        let (id, traced, hint, notes) = (census::next_id(), false, AtomicU32::new(0), Notes::new());
         census::enter(Tensor(release::make(Node { id, data, how, wanted, traced, place, hint, notes })))
     }
 

@@ -1,10 +1,9 @@
 //! The numbers arrays are made of: `f32` and `f64`.
 
-use crate::map::{self, BlockFn, Operand};
-use crate::{Sink, math};
+use crate::map::{self, BlockFn};
+use crate::{Input, Sink, math};
 #[cfg(not(miri))]
 use gemmkit::{MatMut, MatRef, Parallelism};
-use smallvec::SmallVec;
 use std::fmt::{Debug, Display, LowerExp};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
@@ -86,7 +85,12 @@ pub trait Float:
     fn gemm(a: MatRef<Self>, b: MatRef<Self>, beta: Self, out: MatMut<Self>, parallelism: Parallelism);
     /// The loop of [`map_into`](crate::map_into), compiled in this crate.
     #[doc(hidden)]
-    fn each_block(f: &BlockFn<'_, Self>, x: &[Operand<Self>], len: usize, out: SmallVec<[Sink<'_, Self>; 3]>);
+    fn each_block(
+        f: &BlockFn<'_, Self>,
+        inputs: [&[Input<'_, Self>]; 2],
+        shape: &[usize],
+        out: &mut [Sink<'_, Self>],
+    );
     /// `xʸ`
     fn powf(self, y: Self) -> Self;
     /// `xⁿ` by repeated multiplication: exactly `x·x·…·x` for `|n| ≤ 64`, by squaring beyond; `1 / x⁻ⁿ` for negative `n`.
@@ -147,8 +151,13 @@ macro_rules! float {
             fn gemm(a: MatRef<Self>, b: MatRef<Self>, beta: Self, out: MatMut<Self>, parallelism: Parallelism) {
                 gemmkit::gemm(1.0, a, b, beta, out, parallelism);
             }
-            fn each_block(f: &BlockFn<'_, $T>, x: &[Operand<$T>], len: usize, out: SmallVec<[Sink<'_, $T>; 3]>) {
-                map::each_block(f, x, len, out);
+            fn each_block(
+                f: &BlockFn<'_, $T>,
+                inputs: [&[Input<'_, $T>]; 2],
+                shape: &[usize],
+                out: &mut [Sink<'_, $T>],
+            ) {
+                map::each_block(f, inputs, shape, out);
             }
             float!(@math $T $math exp exp_m1 ln ln_1p sin cos tanh sigmoid erf);
         }

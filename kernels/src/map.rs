@@ -18,6 +18,9 @@ use smallvec::SmallVec;
 /// make the bookkeeping around it vanish. (Miri interprets every one of them.)
 pub const BLOCK: usize = if cfg!(miri) { 8 } else { 128 };
 
+/// Elements that are gathered, or copied to be written over, before the function runs on them.
+const STAGE: usize = 8 * BLOCK;
+
 /// Elements to a piece of work that another thread may take.
 const PIECE: usize = 1 << 15;
 
@@ -157,67 +160,33 @@ pub fn map_over<T: Float, const N: usize, const K: usize, const M: usize>(
     shape: &[usize],
     out: [Sink<'_, T>; M],
 ) {
-    let widen = |x: Input<T>| match x {
-        Input::Array(x) => {
-            Operand::Array(x.broadcast_to(shape).expect("arguments that broadcast to the result"))
-        }
-        Input::Sink(m) => Operand::Sink(m),
-    };
-    let x: SmallVec<[Operand<T>; 6]> = x.into_iter().chain(more).map(widen).collect();
+    let mut out = out;
     T::each_block(
         &|x, out| {
             let (x, more) = x.split_first_chunk().expect("N inputs and K more");
             let more = more.first_chunk().expect("K more");
             dispatch(Blocks::<T, _, N, K, M> { f, x: *x, more: *more, out });
         },
-        &x,
-        count(shape),
-        out.into_iter().collect(),
+        [&x, &more],
+        shape,
+        &mut out,
     );
 }
 
-/// An [`Input`] that has the loop's shape.
-pub enum Operand<T> {
-    /// An array.
-    Array(Array<T>),
-    /// What lies in a sink.
-    Sink(usize),
-}
+/// A function of whole blocks of each input: as many as its sinks hold. An input of one block repeats it.
+pub type BlockFn<'a, T> = dyn Fn(&[&[T]], &mut [Sink<'_, T>]) + Sync + 'a;
 
-/// Whole blocks of an input.
-#[derive(Clone, Copy)]
-pub enum Run<'a, T> {
-    /// One after the other.
-    Blocks(&'a [T]),
-    /// The same one again and again.
-    Block(&'a [T; BLOCK]),
-    /// Those that lie in a sink.
-    Sink(usize),
+/// The block of an input that begins at `at`; the only one, if there is only one.
+#[inline(always)]
+fn block<T>(x: &[T], at: usize) -> &[T; BLOCK] {
+    x[if x.len() == BLOCK { 0 } else { at }..].first_chunk().expect("whole blocks")
 }
-
-impl<'a, T> Run<'a, T> {
-    /// The block that begins at `at`; `old` has those of the sinks.
-    #[inline(always)]
-    fn block<'b>(self, at: usize, old: &'b [[T; BLOCK]]) -> &'b [T; BLOCK]
-    where
-        'a: 'b,
-    {
-        match self {
-            Run::Blocks(x) => x[at..].first_chunk().expect("whole blocks"),
-            Run::Block(x) => x,
-            Run::Sink(m) => &old[m],
-        }
-    }
-}
-
-/// A function of whole blocks of each input: as many as its sinks hold.
-pub type BlockFn<'a, T> = dyn Fn(&[Run<'_, T>], &mut [Sink<'_, T>]) + Sync + 'a;
 
 /// Several blocks of a loop.
 pub(crate) struct Blocks<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
     pub(crate) f: F,
-    pub(crate) x: [Run<'a, T>; N],
-    pub(crate) more: [Run<'a, T>; K],
+    pub(crate) x: [&'a [T]; N],
+    pub(crate) more: [&'a [T]; K],
     pub(crate) out: &'a mut [Sink<'b, T>],
 }
 
@@ -230,16 +199,8 @@ where
     #[inline(always)]
     fn run(self) {
         let len = self.out.iter().map(Sink::len).max().unwrap_or(0);
-        let reads_sinks = self.x.iter().chain(&self.more).any(|x| matches!(x, Run::Sink(_)));
-        let mut old = [[T::ZERO; BLOCK]; M];
         for at in (0..len).step_by(BLOCK) {
-            if reads_sinks {
-                for (old, sink) in old.iter_mut().zip(&mut *self.out) {
-                    let lies = sink.part(at, BLOCK);
-                    old[..lies.len()].copy_from_slice(lies.slice());
-                }
-            }
-            let (x, more) = (self.x.map(|x| x.block(at, &old)), self.more.map(|x| x.block(at, &old)));
+            let (x, more) = (self.x.map(|x| block(x, at)), self.more.map(|x| block(x, at)));
             // Into memory of its own first, of which the compiler knows that no input lies there.
             let mut y = [[T::ZERO; BLOCK]; M];
             for i in 0..BLOCK {
@@ -260,17 +221,25 @@ where
     }
 }
 
-/// Runs `f` over the blocks of `len` elements, in pieces on several threads where there are many.
-pub(crate) fn each_block<'a, T: Float>(
+/// Runs `f` over the blocks of a loop of this shape, in pieces on several threads where there are many.
+pub(crate) fn each_block<T: Float>(
     f: &BlockFn<'_, T>,
-    x: &[Operand<T>],
-    len: usize,
-    out: SmallVec<[Sink<'a, T>; 3]>,
+    inputs: [&[Input<'_, T>]; 2],
+    shape: &[usize],
+    out: &mut [Sink<'_, T>],
 ) {
+    let widen = |x: &Input<T>| match x {
+        Input::Array(x) => {
+            Operand::Array(x.broadcast_to(shape).expect("arguments that broadcast to the result"))
+        }
+        Input::Sink(m) => Operand::Sink(*m),
+    };
+    let (len, x) = (count(shape), inputs.concat());
+    let x: SmallVec<[Operand<T>; 6]> = x.iter().map(widen).collect();
+    let mut rest: SmallVec<[Sink<T>; 3]> = out.iter_mut().map(|sink| sink.part(0, sink.len())).collect();
     if len <= PIECE {
-        return piece(f, x, 0, len, out);
+        return piece(f, &x, 0, len, rest);
     }
-    let mut rest = out;
     let mut pieces = Vec::with_capacity(len.div_ceil(PIECE));
     for start in (0..len).step_by(PIECE) {
         let n = PIECE.min(len - start);
@@ -278,7 +247,7 @@ pub(crate) fn each_block<'a, T: Float>(
         pieces.push((start, n, heads));
         rest = tails;
     }
-    threads::each(pieces, |(start, n, out)| piece(f, x, start, n, out));
+    threads::each(pieces, |(start, n, out)| piece(f, &x, start, n, out));
 }
 
 /// Elements `start .. start + len`.
@@ -293,27 +262,36 @@ fn piece<T: Float>(
         return;
     }
     let mut sources: SmallVec<[Source<'_, T>; 6]> = x.iter().map(|x| Source::of(x, start, len)).collect();
-    let mut staged: SmallVec<[[T; BLOCK]; 6]> = sources.iter().map(Source::fill).collect();
-    // All blocks in one go, unless one of the inputs has to be gathered block by block.
     let whole = len - len % BLOCK;
-    let step = if sources.iter().any(|s| matches!(s, Source::Gather(_))) { BLOCK } else { whole.max(1) };
+    // All blocks in one go, unless one of the inputs has to be staged, a few blocks at a time.
+    let step = if sources.iter().any(Source::moves) { STAGE.min(whole) } else { whole }.max(BLOCK);
+    let width = step.min(STAGE);
+    let mut stage = Buffer::full(sources.len() * width, T::ONE);
+    for (source, staged) in sources.iter().zip(stage.chunks_exact_mut(width)) {
+        if let Source::Same(v) = source {
+            staged[..BLOCK].fill(*v);
+        }
+    }
     for at in (0..whole).step_by(step) {
-        let inputs = sources.iter_mut().zip(&mut staged).map(|(source, staged)| source.run(at, step, staged));
-        let inputs: SmallVec<[Run<T>; 6]> = inputs.collect();
-        f(
-            &inputs,
-            &mut out.iter_mut().map(|sink| sink.part(at, step)).collect::<SmallVec<[Sink<'_, T>; 3]>>(),
-        );
+        let n = step.min(whole - at);
+        let stages = stage.chunks_exact_mut(width);
+        let inputs = sources.iter_mut().zip(stages).map(|(source, staged)| source.run(at, n, staged, &mut out));
+        let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
+        f(&inputs, &mut out.iter_mut().map(|sink| sink.part(at, n)).collect::<SmallVec<[Sink<'_, T>; 3]>>());
     }
     // The last elements, in a block filled up with whatever does no harm: no second copy of the loop.
     let n = len - whole;
     if n > 0 {
-        let inputs = sources.iter_mut().zip(&mut staged).map(|(source, staged)| source.end(whole, n, staged));
-        let inputs: SmallVec<[Run<T>; 6]> = inputs.collect();
-        let mut results: SmallVec<[[T; BLOCK]; 3]> = out.iter().map(|_| [T::ONE; BLOCK]).collect();
-        for (result, sink) in results.iter_mut().zip(&mut out) {
-            result.iter_mut().zip(sink.part(whole, n).slice()).for_each(|(result, &old)| *result = old);
-        }
+        let stages = stage.chunks_exact_mut(width);
+        let inputs = sources.iter_mut().zip(stages).map(|(source, staged)| {
+            match source {
+                Source::Slice(slice) => staged[..n].copy_from_slice(&slice[whole..]),
+                _ => drop(source.run(whole, n, staged, &mut out)),
+            }
+            &staged[..BLOCK]
+        });
+        let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
+        let mut results: SmallVec<[[T; BLOCK]; 3]> = out.iter().map(|_| [T::ZERO; BLOCK]).collect();
         f(&inputs, &mut results.iter_mut().map(|r| Sink::Write(r)).collect::<SmallVec<[Sink<'_, T>; 3]>>());
         for (sink, result) in out.iter_mut().zip(&results) {
             match sink.part(whole, n) {
@@ -323,6 +301,14 @@ fn piece<T: Float>(
             }
         }
     }
+}
+
+/// An [`Input`] that has the loop's shape.
+enum Operand<T> {
+    /// An array.
+    Array(Array<T>),
+    /// What lies in a sink.
+    Sink(usize),
 }
 
 /// One argument's elements, block by block.
@@ -356,31 +342,20 @@ impl<'a, T: Float> Source<'a, T> {
         }
     }
 
-    /// What a staged block holds at first.
-    fn fill(&self) -> [T; BLOCK] {
-        [if let Source::Same(v) = self { *v } else { T::ONE }; BLOCK]
+    /// Whether its blocks have to be staged.
+    fn moves(&self) -> bool {
+        matches!(self, Source::Gather(_) | Source::Sink(_))
     }
 
-    /// The `n` elements from `at` on, whole blocks; gathered ones one block at a time.
-    fn run<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> Run<'b, T> {
+    /// The next `n` elements, from `at` on: where they lie, or staged. One block of those that are all the same.
+    fn run<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T], out: &mut [Sink<'_, T>]) -> &'b [T] {
         match self {
-            Source::Slice(slice) => return Run::Blocks(&slice[at..at + n]),
-            Source::Same(_) => {}
-            Source::Gather(walker) => walker.fill(staged),
-            Source::Sink(m) => return Run::Sink(*m),
-        }
-        Run::Block(staged)
-    }
-
-    /// The last `n` elements, from `at` on, at the beginning of a block.
-    fn end<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> Run<'b, T> {
-        match self {
-            Source::Slice(slice) => staged[..n].copy_from_slice(&slice[at..]),
-            Source::Same(_) => {}
+            Source::Slice(slice) => return &slice[at..at + n],
+            Source::Same(_) => return &staged[..BLOCK],
             Source::Gather(walker) => walker.fill(&mut staged[..n]),
-            Source::Sink(m) => return Run::Sink(*m),
+            Source::Sink(m) => staged[..n].copy_from_slice(out[*m].part(at, n).slice()),
         }
-        Run::Block(staged)
+        &staged[..n]
     }
 }
 
