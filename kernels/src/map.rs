@@ -275,7 +275,8 @@ fn piece<T: Float>(
     for at in (0..whole).step_by(step) {
         let n = step.min(whole - at);
         let stages = stage.chunks_exact_mut(width);
-        let inputs = sources.iter_mut().zip(stages).map(|(source, staged)| source.run(at, n, staged, &mut out));
+        let inputs =
+            sources.iter_mut().zip(stages).map(|(source, staged)| source.run(at, n, staged, &mut out));
         let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
         f(&inputs, &mut out.iter_mut().map(|sink| sink.part(at, n)).collect::<SmallVec<[Sink<'_, T>; 3]>>());
     }
