@@ -18,6 +18,9 @@ use smallvec::SmallVec;
 /// make the bookkeeping around it vanish. (Miri interprets every one of them.)
 pub const BLOCK: usize = if cfg!(miri) { 8 } else { 128 };
 
+/// Elements that are gathered at a time: as few blocks as make what surrounds a loop cheap.
+const GATHERED: usize = 8 * BLOCK;
+
 /// Elements to a piece of work that another thread may take.
 const PIECE: usize = 1 << 15;
 
@@ -190,16 +193,14 @@ fn piece<T: Float>(
     }
     let mut sources: SmallVec<[Source<'_, T>; 6]> = x.iter().map(|x| Source::new(x, start, len)).collect();
     let mut staged: SmallVec<[[T; BLOCK]; 6]> = sources.iter().map(Source::fill).collect();
-    // All blocks in one go, unless one of the inputs has to be gathered block by block.
+    // All blocks in one go, unless one of the inputs has to be gathered, a few blocks at a time.
     let whole = len - len % BLOCK;
-    let step = if sources.iter().any(|s| matches!(s, Source::Gather(_))) { BLOCK } else { whole.max(1) };
+    let step = if sources.iter().any(|s| matches!(s, Source::Gather(..))) { GATHERED } else { whole.max(1) };
     for at in (0..whole).step_by(step) {
-        let inputs = sources.iter_mut().zip(&mut staged).map(|(source, staged)| source.run(at, step, staged));
+        let n = step.min(whole - at);
+        let inputs = sources.iter_mut().zip(&mut staged).map(|(source, staged)| source.run(at, n, staged));
         let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
-        f(
-            &inputs,
-            &mut out.iter_mut().map(|sink| sink.part(at, step)).collect::<SmallVec<[Sink<'_, T>; 3]>>(),
-        );
+        f(&inputs, &mut out.iter_mut().map(|sink| sink.part(at, n)).collect::<SmallVec<[Sink<'_, T>; 3]>>());
     }
     // The last elements, in a block filled up with whatever does no harm: no second copy of the loop.
     let n = len - whole;
@@ -224,8 +225,8 @@ enum Source<'a, T> {
     Slice(&'a [T]),
     /// They are all the same.
     Same(T),
-    /// They are gathered.
-    Gather(Walker<'a, T>),
+    /// They are gathered, in memory for [`GATHERED`] of them.
+    Gather(Walker<'a, T>, Buffer<T>),
 }
 
 impl<'a, T: Float> Source<'a, T> {
@@ -236,7 +237,7 @@ impl<'a, T: Float> Source<'a, T> {
         let layout = x.layout();
         match layout.merged().strides[..] {
             [] | [0] => Source::Same(x.storage()[layout.offset]),
-            _ => Source::Gather(Walker::new(x, start)),
+            _ => Source::Gather(Walker::new(x, start), Buffer::scratch(GATHERED)),
         }
     }
 
@@ -245,12 +246,15 @@ impl<'a, T: Float> Source<'a, T> {
         [if let Source::Same(v) = self { *v } else { T::ONE }; BLOCK]
     }
 
-    /// The `n` elements from `at` on, whole blocks; gathered ones one block at a time.
+    /// The `n` elements from `at` on, whole blocks; of those that are gathered [`GATHERED`] at most.
     fn run<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T; BLOCK]) -> &'b [T] {
         match self {
             Source::Slice(slice) => return &slice[at..at + n],
             Source::Same(_) => {}
-            Source::Gather(walker) => walker.fill(staged),
+            Source::Gather(walker, gathered) => {
+                walker.fill(&mut gathered[..n]);
+                return &gathered[..n];
+            }
         }
         staged
     }
@@ -260,7 +264,7 @@ impl<'a, T: Float> Source<'a, T> {
         match self {
             Source::Slice(slice) => staged[..n].copy_from_slice(&slice[at..]),
             Source::Same(_) => {}
-            Source::Gather(walker) => walker.fill(&mut staged[..n]),
+            Source::Gather(walker, _) => walker.fill(&mut staged[..n]),
         }
         staged
     }
