@@ -97,10 +97,10 @@ fn every_way_to_make_a_tensor_notes_the_users_line() {
         x.t(),
         x.reshape(&[4]),
         x.slice(0, 0..1),
-        x.gather_rows(&[1]),
+        x.gather_rows([1]),
         x.log_softmax(1),
         x.logsumexp(1),
-        x.cross_entropy(&[0, 1]),
+        x.cross_entropy([0, 1]),
         x.mse(&x),
         where_(x.gt(1.0), &x, 0.0),
         femtograd::concat([&x, &x], 0),
@@ -316,10 +316,10 @@ fn mistakes_name_op_shapes_labels_and_line() {
         ("slice", &|| drop(w.slice(0, 1..5))),
         ("slice", &|| drop(w.slice(2, ..))),
         ("concat", &|| drop(femtograd::concat([&w, &x], 0))),
-        ("index_select", &|| drop(w.gather_rows(&[0, 2]))),
+        ("index_select", &|| drop(w.gather_rows([0, 2]))),
         ("sum", &|| drop(w.sum_axes([0, -2]))),
         ("max", &|| drop(w.max_axes(2))),
-        ("cross_entropy", &|| drop(w.cross_entropy(&[0, 3]))),
+        ("cross_entropy", &|| drop(w.cross_entropy([0, 3]))),
     ];
     for (op, mistake) in try_all {
         let message = panic_of(mistake);

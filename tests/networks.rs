@@ -224,7 +224,7 @@ fn masked_scores<T: Float>() {
     for a in [&g, &second] {
         (0..3).for_each(|j| zero(a, 1, j));
     }
-    finite(&x, |x| x.cross_entropy(&[0, 0, 0, 2]));
+    finite(&x, |x| x.cross_entropy([0, 0, 0, 2]));
     finite(&x, |x| where_(x.softmax(1).gt(T::ZERO), x.softmax(1).ln(), T::ZERO));
 }
 
@@ -405,19 +405,19 @@ fn cross_entropy_with_options_is_its_definition() {
         loss -= 0.3 / 3.0 * (0..3).map(|k| weights[k] * at(i, k)).sum::<f64>();
         total += weights[class];
     }
-    let got = x.cross_entropy_with(&classes, &options);
+    let got = x.cross_entropy_with(classes, &options);
     assert!((got.item() - loss / total).abs() < 1e-14);
     let plain = CrossEntropy::default();
-    assert_eq!(x.cross_entropy(&[0, 1, 2, 0]).data(), log.nll(&[0, 1, 2, 0]).data());
-    assert_eq!(x.cross_entropy(&[0, 1, 2, 0]).data(), x.cross_entropy_with(&[0, 1, 2, 0], &plain).data());
+    assert_eq!(x.cross_entropy([0, 1, 2, 0]).data(), log.nll([0, 1, 2, 0]).data());
+    assert_eq!(x.cross_entropy([0, 1, 2, 0]).data(), x.cross_entropy_with([0, 1, 2, 0], &plain).data());
 
-    let nothing = x.cross_entropy_with(&[7, 7, 7, 7], &options);
+    let nothing = x.cross_entropy_with([7, 7, 7, 7], &options);
     nothing.backward();
     assert_eq!((nothing.item(), x.grad().unwrap().to_vec()), (0.0, vec![0.0; 12]));
     // A class that was masked out and does not count.
     let masked = Tensor::new([[0.0, -INF, 0.0]]);
     let without = CrossEntropy { weights: vec![1.0, 0.0, 1.0], ignore: None, smoothing: 0.5 };
-    let (y, ..) = finite(&masked, |x| x.cross_entropy_with(&[0], &without));
+    let (y, ..) = finite(&masked, |x| x.cross_entropy_with([0], &without));
     assert!((y.item() - (0.5 + 0.5 * 2.0 / 3.0) * 2f64.ln()).abs() < 1e-15);
 }
 
@@ -470,12 +470,12 @@ fn mistakes_are_named() {
         ("bce_with_logits", "more elements", |x, v| drop(v.bce_with_logits_weighted(v, x.slice(-1, 0..1)))),
         ("kl_div", "another shape", |x, v| drop(x.kl_div(v))),
         ("hinge", "neither 1 nor", |_, v| drop(v.hinge(v))),
-        ("nll", "row", |x, _| drop(x.nll(&[1, 2]))),
+        ("nll", "row", |x, _| drop(x.nll([1, 2]))),
         ("cross_entropy", "2 weights", |x, _| {
             let options = CrossEntropy { weights: vec![1.0, 1.0], ..CrossEntropy::default() };
-            drop(x.slice(1, 0..1).reshape(&[2, 5]).cross_entropy_with(&[0, 1], &options))
+            drop(x.slice(1, 0..1).reshape(&[2, 5]).cross_entropy_with([0, 1], &options))
         }),
-        ("cross_entropy", "class 5", |x, _| drop(x.slice(1, 0..1).reshape(&[2, 5]).cross_entropy(&[0, 5]))),
+        ("cross_entropy", "class 5", |x, _| drop(x.slice(1, 0..1).reshape(&[2, 5]).cross_entropy([0, 5]))),
         ("updated", "1 numbers", |_, v| {
             drop(Moments::standard(3).updated(&v.reshape(&[1, 3]).channel_moments(), 0.1))
         }),

@@ -31,7 +31,7 @@ fn node(op: u8, a: &Tensor<f64>, b: &Tensor<f64>) -> Tensor<f64> {
         11 => a.sum().tanh() + b.mean(),
         12 => matrix(a).matmul(&matrix(b).t()).sum_keepdims(-1).tanh(), // [2, 1]
         13 => concat([&matrix(a).slice(1, 1..3), &matrix(b).slice(1, ..1)], 1), // [2, 3]
-        14 => matrix(a).gather_rows(&[1, 1]) - matrix(b).t().reshape(&[2, 3]) * 0.5,
+        14 => matrix(a).gather_rows([1, 1]) - matrix(b).t().reshape(&[2, 3]) * 0.5,
         15 => matrix(a).log_softmax(0) * 0.5 + b.tanh(),
         _ => matrix(a).max_keepdims(0) - matrix(b).logsumexp(0) * 0.25, // [1, 3]
     }

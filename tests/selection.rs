@@ -196,7 +196,7 @@ fn mistakes_say_what_to_change() {
     let mistakes: [Mistake; 14] = [
         ("index_select", &["index 3 at [1]", "axis 1", "[2, 3]"], &|| drop(x.index_select(1, [0, 3]))),
         ("index_select", &["no axis 2"], &|| drop(x.index_select(2, [0]))),
-        ("gather_rows", &["no axis 0"], &|| drop(x.sum().gather_rows(&[0]))),
+        ("gather_rows", &["no axis 0"], &|| drop(x.sum().gather_rows([0]))),
         ("take_along_axis", &["index 7 at [1, 0]", "axis 1"], &|| drop(x.take_along_axis([[0], [7]], 1))),
         ("take_along_axis", &["[1, 1]", "along axis 1 only"], &|| drop(x.take_along_axis([[0]], 1))),
         ("take_along_axis", &["[1]", "[2, 3]"], &|| drop(x.take_along_axis([0], 1))),

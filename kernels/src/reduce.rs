@@ -5,7 +5,7 @@
 //! in `f32` sum to 10⁷. The tree depends on the shape alone: the same bits on any number of threads.
 
 use crate::array::{Walker, count};
-use crate::simd::{Kernel, dispatch};
+use crate::simd::{Aligned, Kernel, dispatch};
 use crate::{Array, Buffer, Error, Float, Result, Shape, threads};
 use std::marker::PhantomData;
 
@@ -199,7 +199,7 @@ impl<T: Float> Kernel for Total<'_, T> {
 /// of twice the weight. This is the balanced tree, with no more memory than its height.
 struct Tree<T, F> {
     waiting: Vec<(u32, [T; LANES])>,
-    run: [T; LANES],
+    run: Aligned<[T; LANES]>,
     length: usize,
     fold: PhantomData<F>,
 }
@@ -207,16 +207,16 @@ struct Tree<T, F> {
 impl<T: Float, F: Fold<T>> Tree<T, F> {
     #[inline(always)]
     fn new() -> Self {
-        Tree { waiting: Vec::new(), run: [F::START; LANES], length: 0, fold: PhantomData }
+        Tree { waiting: Vec::new(), run: Aligned([F::START; LANES]), length: 0, fold: PhantomData }
     }
     #[inline(always)]
     fn push(&mut self, block: &[T; LANES]) {
-        for (a, &b) in self.run.iter_mut().zip(block) {
+        for (a, &b) in self.run.0.iter_mut().zip(block) {
             *a = F::join(*a, b);
         }
         self.length += 1;
         if self.length == RUN {
-            let (mut weight, mut sum) = (0, std::mem::replace(&mut self.run, [F::START; LANES]));
+            let (mut weight, mut sum) = (0, std::mem::replace(&mut self.run.0, [F::START; LANES]));
             while let Some((w, left)) = self.waiting.pop_if(|(w, _)| *w == weight) {
                 for (a, b) in sum.iter_mut().zip(left) {
                     *a = F::join(b, *a);
@@ -230,11 +230,11 @@ impl<T: Float, F: Fold<T>> Tree<T, F> {
     #[inline(always)]
     fn total(mut self) -> [T; LANES] {
         while let Some((_, left)) = self.waiting.pop() {
-            for (a, b) in self.run.iter_mut().zip(left) {
+            for (a, b) in self.run.0.iter_mut().zip(left) {
                 *a = F::join(b, *a);
             }
         }
-        self.run
+        self.run.0
     }
 }
 
@@ -271,11 +271,17 @@ impl<T: Float, F: Fold<T>> Kernel for Rows<'_, T, F> {
             let mut block = [F::START; LANES];
             for at in (0..self.each).step_by(LANES) {
                 let n = LANES.min(self.each - at);
+                let part = slice.map(|slice| &slice[row * self.each + at..][..n]);
+                // A whole block needs no copy.
+                if let Some(part) = part.and_then(|part| part.first_chunk()).filter(|_| self.each > LANES) {
+                    tree.push(part);
+                    continue;
+                }
                 if n < LANES {
                     block = [F::START; LANES];
                 }
-                match slice {
-                    Some(slice) => block[..n].copy_from_slice(&slice[row * self.each + at..][..n]),
+                match part {
+                    Some(part) => block[..n].copy_from_slice(part),
                     None => walker.fill(&mut block[..n]),
                 }
                 if self.each > LANES {
@@ -304,8 +310,15 @@ impl<T: Float, F: Fold<T>> Kernel for Columns<'_, T, F> {
         let mut tree = Tree::<T, F>::new();
         let mut block = [F::START; LANES];
         for row in 0..rows {
-            block[..n].copy_from_slice(&x[row * width + self.start..][..n]);
-            tree.push(&block);
+            let part = &x[row * width + self.start..][..n];
+            // A whole block needs no copy.
+            match part.first_chunk() {
+                Some(part) => tree.push(part),
+                None => {
+                    block[..n].copy_from_slice(part);
+                    tree.push(&block);
+                }
+            }
         }
         self.out.copy_from_slice(&tree.total()[..n]);
     }

@@ -9,7 +9,7 @@
 
 use crate::array::count;
 use crate::reduce::{Fold, Max, Sum, across};
-use crate::simd::{Kernel, dispatch};
+use crate::simd::{Aligned, Kernel, dispatch};
 use crate::{Array, Buffer, Float, Shape, Sink, sum, threads};
 use std::array::from_fn;
 
@@ -39,14 +39,22 @@ fn blocks<T: Float, const K: usize>(x: [&[T]; K], mut f: impl FnMut(usize, usize
     let n = x.iter().map(|x| x.len()).min().unwrap_or(0);
     let whole = n - n % LANES;
     for at in (0..whole).step_by(LANES) {
-        f(at, 0, x.map(|x| x[at..].first_chunk().expect("a whole block")));
+        let block = from_fn(
+            #[inline(always)]
+            |k| x[k][at..].first_chunk().expect("a whole block"),
+        );
+        f(at, 0, block);
     }
     if whole < n {
         let mut filled = [[T::ZERO; LANES]; K];
         if n < LANES {
             filled.iter_mut().zip(x).for_each(|(filled, x)| filled[LANES - n..].copy_from_slice(&x[..n]));
         }
-        f(whole, LANES - (n - whole), from_fn(|k| x[k][..n].last_chunk().unwrap_or(&filled[k])));
+        let block = from_fn(
+            #[inline(always)]
+            |k| x[k][..n].last_chunk().unwrap_or(&filled[k]),
+        );
+        f(whole, LANES - (n - whole), block);
     }
 }
 
@@ -54,8 +62,8 @@ fn blocks<T: Float, const K: usize>(x: [&[T]; K], mut f: impl FnMut(usize, usize
 #[inline(always)]
 fn each_lane<T: Float, const K: usize>(x: [&[T; LANES]; K], f: &impl Fn([T; K]) -> T) -> [T; LANES] {
     let mut y = [T::ZERO; LANES];
-    for i in 0..LANES {
-        y[i] = f(from_fn(
+    for (i, y) in y.iter_mut().enumerate() {
+        *y = f(from_fn(
             #[inline(always)]
             |k| x[k][i],
         ));
@@ -69,19 +77,22 @@ fn fold<T: Float, F: Fold<T>, const K: usize>(x: [&[T]; K], _: F, f: impl Fn([T;
     let n = x[0].len();
     let mut total = F::START;
     for start in (0..n).step_by(RUN) {
-        let mut lanes = [F::START; LANES];
+        let mut lanes = Aligned([F::START; LANES]);
         blocks(
-            x.map(|x| &x[start..n.min(start + RUN)]),
+            from_fn(
+                #[inline(always)]
+                |k| &x[k][start..n.min(start + RUN)],
+            ),
             #[inline(always)]
             |_, from, block| {
                 let v = each_lane(block, &f);
                 for i in 0..LANES {
                     let v = if i < from { F::START } else { v[i] };
-                    lanes[i] = F::join(lanes[i], v);
+                    lanes.0[i] = F::join(lanes.0[i], v);
                 }
             },
         );
-        total = F::join(total, across::<T, F, LANES>(lanes));
+        total = F::join(total, across::<T, F, LANES>(lanes.0));
     }
     total
 }
@@ -426,10 +437,13 @@ pub fn log_likelihood<T: Float>(x: &Array<T>, picks: Picks<'_, T>) -> T {
         #[inline(always)]
         fn part(&self, i: usize, [mut out]: [Sink<'_, T>; 1]) {
             let x = self.0.row(i);
-            let says = self.1.of(i).map_or(T::ZERO, |(column, weight)| {
-                let (m, total) = exponentials(x);
-                chain(below(x[column], m, total.ln()), weight)
-            });
+            let says = match self.1.of(i) {
+                Some((column, weight)) => {
+                    let (m, total) = exponentials(x);
+                    chain(below(x[column], m, total.ln()), weight)
+                }
+                None => T::ZERO,
+            };
             write(
                 [&[says]],
                 &mut out,

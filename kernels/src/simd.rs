@@ -72,6 +72,11 @@ fn detect() -> Level {
     Level::Portable
 }
 
+/// At the beginning of a cache line. Vectors that a loop keeps in memory lie on one line each then, not across two, which
+/// made sums wait for their own last store.
+#[repr(align(64))]
+pub(crate) struct Aligned<T>(pub T);
+
 /// Runs `kernel` on the best instruction set.
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {

@@ -58,16 +58,16 @@ fn the_softmax_of_a_softmax_through_any_views() {
     ];
     for p in probabilities {
         let says = ["log_softmax", "the softmax of what is one already", "diagnose.rs"];
-        let seen = p.t().reshape(&[3, 4]).permute(&[1, 0]).slice(0, ..).gather_rows(&[3, 0, 1, 2]);
-        only(&diagnose(&seen.cross_entropy(&classes)), Kind::SoftmaxTwice, &says);
-        only(&diagnose(&p.cross_entropy(&classes)), Kind::SoftmaxTwice, &says);
+        let seen = p.t().reshape(&[3, 4]).permute(&[1, 0]).slice(0, ..).gather_rows([3, 0, 1, 2]);
+        only(&diagnose(&seen.cross_entropy(classes)), Kind::SoftmaxTwice, &says);
+        only(&diagnose(&p.cross_entropy(classes)), Kind::SoftmaxTwice, &says);
         // Probabilities may be used in every other way.
         fine(diagnose(&(&p * &p).sum()));
         fine(diagnose(&p.matmul(&Tensor::new([1.0, 2.0, 3.0])).logsumexp(0)));
     }
-    fine(diagnose(&scores.cross_entropy(&classes)));
-    fine(diagnose(&scores.log_softmax(1).cross_entropy(&classes)));
-    fine(diagnose(&scores.exp().cross_entropy(&classes)));
+    fine(diagnose(&scores.cross_entropy(classes)));
+    fine(diagnose(&scores.log_softmax(1).cross_entropy(classes)));
+    fine(diagnose(&scores.exp().cross_entropy(classes)));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn parameters_the_loss_does_not_reach() {
     let (x, classes) = digits(&mut rng, 16);
     let mut net: Mlp<f32> = Mlp::new(&[64, 8, 10], &mut rng);
     let spare = Tensor::new([1.0_f32]).named("spare");
-    let loss = net.forward(&x).cross_entropy(&classes);
+    let loss = net.forward(&x).cross_entropy(classes);
     let all = |net: &Mlp<f32>| net.parameters().into_iter().map(|(_, p)| p.clone()).collect::<Vec<_>>();
     fine(diagnose_with(&loss, &all(&net).iter().collect::<Vec<_>>()));
     only(&diagnose_with(&loss, &[&spare]), Kind::UnusedParameter, &["leaf \"spare\" [1] at tests"]);
@@ -162,7 +162,7 @@ fn no_false_alarms() {
     let x = Tensor::constant([[0.0_f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
     let (mut net, mut adam) = (Mlp::new(&[2, 16, 2], &mut Rng::new(1)), Adam::new(0.05));
     for _ in 0..100 {
-        let loss = net.forward(&x).cross_entropy(&[0, 1, 1, 0]);
+        let loss = net.forward(&x).cross_entropy([0, 1, 1, 0]);
         loss.backward();
         fine(diagnose(&loss));
         adam.step(net.parameters_mut());

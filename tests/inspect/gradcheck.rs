@@ -15,7 +15,7 @@ fn right_functions_pass() {
     let fs: [F; 6] = [
         layer,
         |p| layer(p).log_softmax(-1),
-        |p| layer(p).cross_entropy(&[0, 1, 2, 1, 0]),
+        |p| layer(p).cross_entropy([0, 1, 2, 1, 0]),
         |p| p[0].sum(),
         // Nothing changes, and no rounding is taken for a slope.
         |p| p[0].log_softmax(0).exp().sum(),
