@@ -560,10 +560,11 @@ fn an_optimiser_may_leave_out_what_has_no_gradient() {
 fn an_optimiser_updates_in_place_what_nobody_else_holds() {
     use femtograd::optim::{Adam, Sgd};
     let (mut adam, mut sgd) = (Adam::new(0.1), Sgd::new(0.1));
-    let mut steps: [Box<dyn FnMut(&mut Tensor<f64>)>; 2] =
-        [Box::new(move |w| adam.step([w])), Box::new(move |w| sgd.step([w]))];
+    let (mut by_adam, mut by_sgd) =
+        (|w: &mut Tensor<f64>| adam.step([w]), |w: &mut Tensor<f64>| sgd.step([w]));
+    let steps: [&mut dyn FnMut(&mut Tensor<f64>); 2] = [&mut by_adam, &mut by_sgd];
     let place = |w: &Tensor<f64>| w.data().as_slice().unwrap().as_ptr();
-    for step in &mut steps {
+    for step in steps {
         let mut w = Tensor::new([1.0, 2.0, 3.0]).named("w");
         let alone = place(&w);
         (&w * &w).sum().backward();
