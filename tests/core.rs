@@ -562,7 +562,8 @@ fn an_optimiser_updates_in_place_what_nobody_else_holds() {
     let (mut adam, mut sgd) = (Adam::new(0.1), Sgd::new(0.1));
     let (mut by_adam, mut by_sgd) =
         (|w: &mut Tensor<f64>| adam.step([w]), |w: &mut Tensor<f64>| sgd.step([w]));
-    let steps: [&mut dyn FnMut(&mut Tensor<f64>); 2] = [&mut by_adam, &mut by_sgd];
+    type Step<'a> = &'a mut dyn FnMut(&mut Tensor<f64>);
+    let steps: [Step; 2] = [&mut by_adam, &mut by_sgd];
     let place = |w: &Tensor<f64>| w.data().as_slice().unwrap().as_ptr();
     for step in steps {
         let mut w = Tensor::new([1.0, 2.0, 3.0]).named("w");

@@ -224,7 +224,7 @@ fn what_is_refused() {
     let line = line!() + 1;
     let why = refusal(|| record(|x: &Tensor<f64>| x * x.data().len() as f64).value(&x));
     assert!(why.contains("\"x\"") && why.contains(&format!("tests/replay.rs:{line}")), "{why}");
-    let why = refusal(|| record(|x: &Tensor<f64>| x.gather_rows(&[1])).value(&x));
+    let why = refusal(|| record(|x: &Tensor<f64>| x.gather_rows([1])).value(&x));
     assert!(why.starts_with("index_select: ") && why.contains("record_with"), "{why}");
     let why = refusal(|| {
         record(|x: &Tensor<f64>| {

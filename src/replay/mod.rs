@@ -14,7 +14,7 @@
 //!
 //! # What is recorded
 //!
-//! The arguments are leaves, and whatever is computed from them is recorded, under [`no_grad`](crate::no_grad), behind
+//! The arguments are leaves, and whatever is computed from them is recorded, under [`no_grad`], behind
 //! [`detach`](crate::Tensor::detach) and in comparisons too: there no gradient flows, but the value changes with the arguments. A
 //! [`grad`](crate::grad) inside becomes part of the program. What depends on no argument is a constant of the program, tensors that
 //! the function has captured among them: nothing is differentiated by those.
