@@ -264,27 +264,30 @@ fn piece<T: Float>(
     let mut sources: SmallVec<[Source<'_, T>; 6]> = x.iter().map(|x| Source::of(x, start, len)).collect();
     let whole = len - len % BLOCK;
     // All blocks in one go, unless one of the inputs has to be staged, a few blocks at a time.
-    let step = if sources.iter().any(Source::moves) { STAGE.min(whole) } else { whole }.max(BLOCK);
-    let width = step.min(STAGE);
-    let mut stage = Buffer::full(sources.len() * width, T::ONE);
-    for (source, staged) in sources.iter().zip(stage.chunks_exact_mut(width)) {
+    let moves = sources.iter().any(Source::moves);
+    let step = if moves { STAGE.min(whole) } else { whole }.max(BLOCK);
+    let mut blocks: SmallVec<[[T; BLOCK]; 6]> = sources.iter().map(|_| [T::ONE; BLOCK]).collect();
+    let mut wide = Buffer::full(if moves { sources.len() * step } else { 0 }, T::ONE);
+    let mut stages: SmallVec<[&mut [T]; 6]> = match moves {
+        true => wide.chunks_exact_mut(step).collect(),
+        false => blocks.iter_mut().map(|block| &mut block[..]).collect(),
+    };
+    for (source, staged) in sources.iter().zip(&mut stages) {
         if let Source::Same(v) = source {
             staged[..BLOCK].fill(*v);
         }
     }
     for at in (0..whole).step_by(step) {
         let n = step.min(whole - at);
-        let stages = stage.chunks_exact_mut(width);
         let inputs =
-            sources.iter_mut().zip(stages).map(|(source, staged)| source.run(at, n, staged, &mut out));
+            sources.iter_mut().zip(&mut stages).map(|(source, staged)| source.run(at, n, staged, &mut out));
         let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
         f(&inputs, &mut out.iter_mut().map(|sink| sink.part(at, n)).collect::<SmallVec<[Sink<'_, T>; 3]>>());
     }
     // The last elements, in a block filled up with whatever does no harm: no second copy of the loop.
     let n = len - whole;
     if n > 0 {
-        let stages = stage.chunks_exact_mut(width);
-        let inputs = sources.iter_mut().zip(stages).map(|(source, staged)| {
+        let inputs = sources.iter_mut().zip(&mut stages).map(|(source, staged)| {
             match source {
                 Source::Slice(slice) => staged[..n].copy_from_slice(&slice[whole..]),
                 _ => drop(source.run(whole, n, staged, &mut out)),
