@@ -87,8 +87,14 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => unsafe { avx2(kernel) },
-        _ => kernel.run(),
+        _ => portable(kernel),
     }
+}
+
+/// A copy of its own, like the others: one for all that dispatch the same kernel.
+#[inline(never)]
+fn portable<K: Kernel>(kernel: K) -> K::Out {
+    kernel.run()
 }
 
 #[cfg(target_arch = "x86_64")]
