@@ -118,6 +118,8 @@ const NO_EDGE: &[&str] = &[
     "linear",
     // A matrix product, with the rows of one.
     "conv2d",
+    // A layer norm without its weights, with the rows of one.
+    "standardize",
     // Smooth wherever they are defined; a singular matrix is refused.
     "solve",
     "solve_triangular",
