@@ -312,8 +312,9 @@ mod tests {
 
     #[test]
     fn turns_round_what_was_stored_by_columns() {
-        for m in [1, 2, 15, 16, 17, 33] {
-            for n in [1, 5, 16, 31, 32, 33] {
+        let sizes: &[usize] = if cfg!(miri) { &[1, 17] } else { &[1, 2, 5, 15, 16, 17, 31, 32, 33] };
+        for &m in sizes {
+            for &n in sizes {
                 let columns = numbers(&[n, m], 5);
                 let want = columns.permute(&[1, 0]).unwrap();
                 let mut out = vec![f64::NAN; m * n];
