@@ -8,7 +8,7 @@
 use crate::array::{Layout, count};
 use crate::matmul::starts;
 use crate::simd::{Kernel, Level, dispatch, level};
-use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, threads};
+use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, chain, threads};
 
 /// Queries to a block, and what the rows of the copies are filled up to: two registers of `f32`.
 const BLOCK: usize = 32;
@@ -312,12 +312,6 @@ impl<T: Float> Kernel for Slopes<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        /// The chain rule's product, with the strong zero.
-        #[inline(always)]
-        #[allow(clippy::eq_op)] // only a number equals itself
-        fn chain<T: Float>(g: T, slope: T) -> T {
-            if g == T::ZERO || (slope == T::ZERO && g == g) { T::ZERO } else { g * slope }
-        }
         let (weights, _) = self.weights.as_chunks_mut::<BLOCK>();
         let (slopes, _) = self.slopes.as_chunks_mut::<BLOCK>();
         let shares = self.totals.map(inverse);

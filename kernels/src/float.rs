@@ -114,6 +114,19 @@ pub trait Float:
     }
 }
 
+/// `g · slope` with the strong zero: 0 where `g` is 0, and where `slope` is 0 and `g` not NaN.
+///
+/// ```
+/// use femtograd_kernels::chain;
+/// assert_eq!((chain(0.0, f64::NAN), chain(f64::INFINITY, 0.0), chain(2.0, 3.0)), (0.0, 0.0, 6.0));
+/// assert!(chain(f64::NAN, 0.0).is_nan());
+/// ```
+#[inline(always)]
+#[allow(clippy::eq_op)] // only a number equals itself
+pub fn chain<T: Float>(g: T, slope: T) -> T {
+    if g == T::ZERO || (slope == T::ZERO && g == g) { T::ZERO } else { g * slope }
+}
+
 macro_rules! float {
     ($T:ident, $math:ident) => {
         impl Float for $T {

@@ -51,7 +51,7 @@ pub use attention::{Scores, attention, attention_back};
 pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
 pub use chain::{Chain, Register, Step, StepFn, Write, map_blocks};
 pub use conv::{Convolution, convolve, convolve_back};
-pub use float::Float;
+pub use float::{Float, chain};
 pub use index::{
     add_to_slice, add_to_windows, concat, index_add, index_select, scatter_add, take_along_axis,
 };
@@ -65,7 +65,7 @@ pub use pool::{Pooling, max_pool, max_pool_back, mean_pool, mean_pool_back};
 pub use reduce::{all_finite, max, sum, sum_to};
 pub use rows::{
     Normalize, Picks, log_likelihood, log_likelihood_back, log_softmax, log_softmax_back, logsumexp,
-    logsumexp_back, softmax, softmax_back,
+    logsumexp_back, share, shifted, softmax, softmax_back,
 };
 pub use scan::cumsum;
 pub use threads::{set_threads, threads};

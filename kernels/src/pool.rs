@@ -2,7 +2,7 @@
 
 use crate::reduce::{Fold, Max, Sum};
 use crate::simd::{Kernel, dispatch};
-use crate::{Array, Buffer, Float, count, threads, window_count};
+use crate::{Array, Buffer, Float, chain, count, threads, window_count};
 use std::array::from_fn;
 use std::marker::PhantomData;
 
@@ -249,7 +249,7 @@ impl<T: Float, F: Pool<T>> Kernel for Back<'_, T, F> {
                         let [a, b, c, d] = if who > 0 && g * T::ZERO == T::ZERO {
                             of_four[who].map(|share| g * share + T::ZERO) // 0, not −0
                         } else {
-                            of_four[who].map(|share| part(g, share))
+                            of_four[who].map(|share| chain(g, share))
                         };
                         (*above, *below) = ([a, b], [c, d]);
                     }
@@ -268,7 +268,7 @@ impl<T: Float, F: Pool<T>> Kernel for Back<'_, T, F> {
             for ((&y, &g), at) in y.iter().zip(g).zip(plan.starts()) {
                 let each = T::ONE / taps.iter().map(|tap| share::<T, F>(from[at + tap], y)).sum::<T>();
                 for tap in &taps {
-                    to[at + tap] += part(g, share::<T, F>(from[at + tap], y) * each);
+                    to[at + tap] += chain(g, share::<T, F>(from[at + tap], y) * each);
                 }
             }
             for (gx, at) in gx.chunks_mut(width).zip(plan.rows()) {
@@ -282,11 +282,4 @@ impl<T: Float, F: Pool<T>> Kernel for Back<'_, T, F> {
 #[inline(always)]
 fn share<T: Float, F: Pool<T>>(x: T, y: T) -> T {
     if F::shares(x, y) { T::ONE } else { T::ZERO }
-}
-
-/// A part of `g`: 0 of 0, whatever the share, and 0 of an infinite one where the share is 0.
-#[inline(always)]
-#[allow(clippy::eq_op)] // only a number equals itself
-fn part<T: Float>(g: T, share: T) -> T {
-    if g == T::ZERO || (share == T::ZERO && g == g) { T::ZERO } else { g * share }
 }

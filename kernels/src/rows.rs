@@ -2,7 +2,7 @@
 //!
 //! A row is what lies along the last axes. Each kernel goes over it several times, for a sum or a maximum and then for
 //! the results, but while it is in the nearest cache: one pass over memory. All products of derivatives are those of the
-//! chain rule with a strong zero: see [`chain`].
+//! chain rule with a strong zero: see [`chain()`].
 //!
 //! Sums along a row are formed in [`LANES`] lanes and anew for each [`RUN`] elements, so that rounding errors grow with
 //! `n / RUN`. Work is cut by size alone: the same bits on any number of threads.
@@ -10,7 +10,7 @@
 use crate::array::count;
 use crate::reduce::{Fold, Max, Sum, across};
 use crate::simd::{Aligned, Kernel, dispatch};
-use crate::{Array, Buffer, Float, Shape, Sink, sum, threads};
+use crate::{Array, Buffer, Float, Shape, Sink, chain, sum, threads};
 use std::array::from_fn;
 
 /// Numbers worked on side by side.
@@ -24,13 +24,6 @@ const PIECE: usize = 1 << 15;
 
 /// Rows whose parts of a parameter's gradient are added up one after the other; those sums are added pairwise.
 const GROUP: usize = 32;
-
-/// `g · slope`, but 0 where `g` is 0, and where `slope` is 0 and `g` not NaN.
-#[inline(always)]
-#[allow(clippy::eq_op)] // a NaN is what differs from itself
-fn chain<T: Float>(g: T, slope: T) -> T {
-    if g == T::ZERO || (slope == T::ZERO && g == g) { T::ZERO } else { g * slope }
-}
 
 /// The slices in blocks: `f(at, from, block)` is given elements `at ..` in the lanes `from ..` of `block`. Where the length
 /// is no multiple of a block's, the last block goes back over the one before, or is filled up in front.
@@ -215,14 +208,14 @@ fn made<T: Float>(shape: &[usize], fill: impl FnOnce(Sink<'_, T>)) -> Array<T> {
 
 /// `e^(x−m)` for `m = max x`: 1 at the maximum, an infinite one too; 0 if all of a row is −∞.
 #[inline(always)]
-fn shifted<T: Float>(x: T, m: T) -> T {
+pub fn shifted<T: Float>(x: T, m: T) -> T {
     let e = if x == m { T::ONE } else { (x - m).exp() };
     if m == T::NEG_INFINITY { T::ZERO } else { e }
 }
 
 /// `e / total`, and 0 for the 0/0 of a row of −∞ alone.
 #[inline(always)]
-fn share<T: Float>(e: T, total: T) -> T {
+pub fn share<T: Float>(e: T, total: T) -> T {
     if total == T::ZERO { T::ZERO } else { e / total }
 }
 

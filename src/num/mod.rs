@@ -241,9 +241,8 @@ macro_rules! float {
                 if mask { a } else { b }
             }
             #[inline(always)]
-            #[allow(clippy::eq_op)] // only a number equals itself
             fn chain(self, slope: $T) -> $T {
-                if self == 0.0 || (slope == 0.0 && self == self) { 0.0 } else { self * slope }
+                kernels::chain(self, slope)
             }
             #[inline(always)]
             fn carry(self, slope: $T) -> $T {

@@ -3,20 +3,19 @@
 
 use crate::context::{Products, products, unrecorded};
 use crate::kernels::{self, Error, Function};
-use crate::num::{Float, Num};
+use crate::num::Float;
 use crate::op::{carry, chain, pull_by_vjp};
 use crate::ops::linear::{add_into, linear};
 use crate::ops::reduce::{Axes, Sum};
 use crate::{Array, Op, Shape, Tensor, where_};
 
-/// `e^(x−m)` for `m = max x`: 1 at the maximum, an infinite one too; 0 if all of a row is −∞.
+/// [`kernels::shifted`]
 #[derive(Clone, Copy)]
 struct Shifted;
 impl<T: Float> Function<T, 2, 0, 1> for Shifted {
     #[inline(always)]
     fn at(&self, [x, m]: [T; 2], _: [T; 0]) -> [T; 1] {
-        let e = if x == m { T::ONE } else { Num::exp(x - m) };
-        [if m == T::NEG_INFINITY { T::ZERO } else { e }]
+        [kernels::shifted(x, m)]
     }
 }
 
@@ -95,13 +94,13 @@ impl<T: Float> Op<T> for Softmax {
         true
     }
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
-        /// `a / b`, and 0 for the 0/0 of a row of −∞ alone.
+        /// [`kernels::share`]
         #[derive(Clone, Copy)]
         struct Share;
         impl<T: Float> Function<T, 2, 0, 1> for Share {
             #[inline(always)]
             fn at(&self, [a, b]: [T; 2], _: [T; 0]) -> [T; 1] {
-                [if b == T::ZERO { T::ZERO } else { a / b }]
+                [kernels::share(a, b)]
             }
         }
         if along_rows(&self.0, &x[0]) {
