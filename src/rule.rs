@@ -3,7 +3,7 @@
 use crate::context::{Products, products};
 use crate::frontier::add;
 use crate::kernels::{self, Array, Buffer, Error, Function, Input, Shape, Sink, broadcast, count, sum_to};
-use crate::num::{Dual, Float, Form, Formula, Lane, Num, Scratch, Style, Symbols};
+use crate::num::{Dual, Float, Form, Formula, Num, Scratch, Style, Symbols, lane};
 use crate::op::{Shortcut, pull_by_vjp};
 use crate::{Op, Operand, Tensor};
 use std::array::from_fn;
@@ -90,6 +90,13 @@ pub trait Rule<const N: usize>: Copy + Send + Sync + 'static {
 #[derive(Clone, Copy)]
 pub struct Elementwise<R, const N: usize>(pub R);
 
+impl<R: Rule<N>, const N: usize> Elementwise<R, N> {
+    /// What each slope is.
+    fn forms(&self) -> [Form; N] {
+        self.0.slopes(from_fn(Form::Argument), Form::Argument(N))
+    }
+}
+
 /// The rule's value, for a kernel's loop.
 #[derive(Clone, Copy)]
 struct Forward<R>(R);
@@ -104,17 +111,16 @@ impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 0, 1> for Forward<R> {
 #[derive(Clone, Copy)]
 struct Backward<R>(R);
 impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 2, N> for Backward<R> {
+    const GUESSES: bool = true;
     #[inline(always)]
     fn at(&self, x: [T; N], [y, g]: [T; 2]) -> [T; N] {
-        let mut gx = [T::ZERO; N];
-        self.put(&x, &[y, g], &mut gx);
-        gx
+        self.0.slopes(x, y).map(|slope| g.chain(slope) + T::ZERO)
     }
     #[inline(always)]
     fn put(&self, x: &[T; N], [y, g]: &[T; 2], gx: &mut [T; N]) {
-        let slopes = self.0.slopes(from_fn(|i| Lane(x[i])), Lane(*y));
+        let slopes = self.0.slopes(x.map(lane), lane(*y));
         for (gx, slope) in gx.iter_mut().zip(&slopes) {
-            *gx = g.chain(slope.0);
+            *gx = *g * slope.value + T::ZERO;
         }
     }
 }
@@ -183,7 +189,7 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
             return;
         }
         // Where the slope is 1 whatever the arguments, an argument gets the cotangent itself.
-        let slopes = self.0.slopes(from_fn(Form::Argument), Form::Other);
+        let slopes = self.forms();
         let mut left: [bool; N] = from_fn(|i| x[i].wants_grad());
         for i in (0..N).filter(|&i| slopes[i] == Form::Lit(1.0)) {
             if std::mem::take(&mut left[i]) {
@@ -261,7 +267,7 @@ impl<T: Float, R: Rule<N>, const N: usize> Blockwise<T> for Elementwise<R, N> {
         kernels::map_blocks(Backward(self.0), *x, *y_g, gx);
     }
     fn slope(&self, argument: usize) -> Form {
-        self.0.slopes(from_fn(Form::Argument), Form::Other)[argument]
+        self.forms()[argument]
     }
     fn value_at(&self, numbers: &mut [T], places: &[u32]) {
         let x = from_fn(|i| numbers[places[i] as usize]);

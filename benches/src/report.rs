@@ -186,7 +186,7 @@ fn alone(timings: &[Timing]) -> String {
     for ours in timings.iter().filter(|timing| timing.peer == OURS) {
         if let Some((name, most)) = MOST.iter().find(|most| most.0 == ours.name) {
             let each = ours.us() * 1e3 / ours.each as f64;
-            row(name, ours.threads, format!("{each:.3e} ns"), format!("{most:e} ns"), each <= *most);
+            row(name, ours.threads, span(each), span(*most), each <= *most);
         }
         if let Some(name) = ours.name.strip_suffix(".gradient") {
             let function = find(timings, OURS, &format!("{name}.function"), ours.threads);
@@ -224,7 +224,16 @@ fn verdict(met: bool) -> String {
     if met { "met".into() } else { "**missed**".into() }
 }
 
-/// Microseconds, with three digits that matter.
+/// A time given in nanoseconds, in a unit of its size.
+fn span(ns: f64) -> String {
+    match ns {
+        0.0..1e3 => format!("{} ns", time(ns)),
+        1e3..1e6 => format!("{} µs", time(ns / 1e3)),
+        _ => format!("{} ms", time(ns / 1e6)),
+    }
+}
+
+/// A number, with three digits that matter.
 fn time(us: f64) -> String {
     let digits = (2 - us.max(1.0).log10().floor() as i32).max(0) as usize;
     format!("{us:.digits$}")

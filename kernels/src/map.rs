@@ -13,6 +13,7 @@ use crate::array::{Walker, count};
 use crate::simd::{Kernel, dispatch};
 use crate::{Array, Buffer, Float, threads};
 use smallvec::SmallVec;
+use std::array::from_fn;
 
 /// Elements to a block: small enough for every operand's block to stay in the first-level cache, large enough to
 /// make the bookkeeping around it vanish. (Miri interprets every one of them.)
@@ -29,6 +30,10 @@ const PIECE: usize = 1 << 15;
 ///
 /// Mark `at` and everything it calls `#[inline(always)]`: see [`simd`](crate::simd).
 pub trait Function<T, const N: usize, const K: usize, const M: usize>: Copy + Send + Sync {
+    /// Whether [`put`](Self::put) may give NaN where [`at`](Self::at) gives a number, and everywhere else the same. A block
+    /// with a NaN is then computed again by `at`: guards that would slow down every loop are paid for where they matter.
+    const GUESSES: bool = false;
+
     /// The results for one element of each argument.
     fn at(&self, x: [T; N], more: [T; K]) -> [T; M];
 
@@ -198,25 +203,78 @@ where
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        let len = self.out.iter().map(Sink::len).max().unwrap_or(0);
+        let Blocks { f, x, more, out } = self;
+        let len = out.iter().map(Sink::len).max().unwrap_or(0);
+        // Results are put into memory of their own first.
+        let mut y = [[T::ZERO; BLOCK]; M];
         for at in (0..len).step_by(BLOCK) {
-            let (x, more) = (self.x.map(|x| block(x, at)), self.more.map(|x| block(x, at)));
-            // Into memory of its own first, of which the compiler knows that no input lies there.
-            let mut y = [[T::ZERO; BLOCK]; M];
-            for i in 0..BLOCK {
-                let mut results = [T::ZERO; M];
-                self.f.put(&x.map(|x| x[i]), &more.map(|x| x[i]), &mut results);
-                for m in 0..M {
-                    y[m][i] = results[m];
-                }
+            let x: [_; N] = from_fn(
+                #[inline(always)]
+                |k| block(x[k], at),
+            );
+            let more: [_; K] = from_fn(
+                #[inline(always)]
+                |k| block(more[k], at),
+            );
+            each(f, x, more, &mut y);
+            if F::GUESSES && y.iter().any(has_nan) {
+                again(f, x, more, &mut y);
             }
-            for (sink, y) in self.out.iter_mut().zip(&y) {
+            for (sink, y) in out.iter_mut().zip(&y) {
                 match sink.part(at, BLOCK) {
                     Sink::Write(out) => out.copy_from_slice(y),
                     Sink::Add(out) => out.iter_mut().zip(y).for_each(|(out, &y)| *out += y),
                     Sink::Drop => {}
                 }
             }
+        }
+    }
+}
+
+/// `f` at each element of a block. (A function of its own, so that the compiler knows that no argument lies in `y`.)
+#[inline(always)]
+fn each<T: Float, const N: usize, const K: usize, const M: usize>(
+    f: impl Function<T, N, K, M>,
+    x: [&[T; BLOCK]; N],
+    more: [&[T; BLOCK]; K],
+    y: &mut [[T; BLOCK]; M],
+) {
+    for i in 0..BLOCK {
+        let mut results = [T::ZERO; M];
+        let x = from_fn(
+            #[inline(always)]
+            |k| x[k][i],
+        );
+        let more = from_fn(
+            #[inline(always)]
+            |k| more[k][i],
+        );
+        f.put(&x, &more, &mut results);
+        for m in 0..M {
+            y[m][i] = results[m];
+        }
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::eq_op)] // only a number equals itself
+fn has_nan<T: Float>(block: &[T; BLOCK]) -> bool {
+    block.iter().fold(false, |found, v| found | (v != v))
+}
+
+/// [`each`], but not guessed. (Not in the loop, and so compiled once and not for every instruction set.)
+#[cold]
+#[inline(never)]
+fn again<T: Float, const N: usize, const K: usize, const M: usize>(
+    f: impl Function<T, N, K, M>,
+    x: [&[T; BLOCK]; N],
+    more: [&[T; BLOCK]; K],
+    y: &mut [[T; BLOCK]; M],
+) {
+    for i in 0..BLOCK {
+        let results = f.at(x.map(|x| x[i]), more.map(|x| x[i]));
+        for m in 0..M {
+            y[m][i] = results[m];
         }
     }
 }

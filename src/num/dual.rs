@@ -25,7 +25,7 @@ impl<V: Num, const N: usize> Dual<V, N> {
     /// The `N` arguments of a function: each has slope 1 in itself and 0 in the others.
     #[inline(always)]
     pub fn arguments(x: [V; N]) -> [Self; N] {
-        from_fn(|i| Dual(x[i], from_fn(|k| V::lit((i == k) as u8 as f64))))
+        from_fn(|i| Dual(x[i], from_fn(|k| if i == k { V::lit(1.0) } else { V::nothing() })))
     }
 }
 
@@ -33,7 +33,7 @@ impl<V: Num, const N: usize> Num for Dual<V, N> {
     type Mask = V::Mask;
     #[inline(always)]
     fn lit(v: f64) -> Self {
-        Dual(V::lit(v), [V::lit(0.0); N])
+        Dual(V::lit(v), [V::nothing(); N])
     }
     #[inline(always)]
     fn apply<R: Rule<M>, const M: usize>(rule: R, x: [Self; M]) -> Self {
@@ -42,7 +42,7 @@ impl<V: Num, const N: usize> Num for Dual<V, N> {
         let slopes = rule.slopes(values, y);
         let d = from_fn(|k| {
             let terms: [V; M] = from_fn(|i| x[i].1[k].carry(slopes[i]));
-            terms.into_iter().reduce(|a, b| a + b).unwrap_or(V::lit(0.0))
+            terms.into_iter().reduce(|a, b| a + b).unwrap_or(V::nothing())
         });
         Dual(y, d)
     }

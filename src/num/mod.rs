@@ -16,7 +16,7 @@ mod symbol;
 
 pub use dual::Dual;
 pub use form::Form;
-pub(crate) use lane::Lane;
+pub(crate) use lane::lane;
 pub use recorded::{Recorded, Scratch};
 pub use symbol::{Formula, Style, Symbol, Symbols};
 
@@ -39,6 +39,11 @@ pub trait Num:
 
     /// The number `v`.
     fn lit(v: f64) -> Self;
+    /// The slope of what does not depend on an argument: 0.
+    #[inline(always)]
+    fn nothing() -> Self {
+        Self::lit(0.0)
+    }
     /// `rule` at `x`.
     fn apply<R: Rule<N>, const N: usize>(rule: R, x: [Self; N]) -> Self;
     /// `rule` at `x`, its value computed by [`Primitive::number`]. Only numbers that [apply](Num::apply) a rule by

@@ -31,8 +31,9 @@ type Sums = SmallVec<[Option<(Option<Id>, Id)>; 3]>;
 enum What {
     /// Of a node from its arguments.
     Value { node: usize, y: Id },
-    /// Back through a node: for each argument, if it wants a gradient, the sum so far and the new one.
-    Pull { node: usize, g: Id, sums: Sums },
+    /// Back through a node: for each argument, if it wants a gradient, the sum so far and the new one. The bits say which
+    /// arguments that takes, and the next one whether it takes the node's value.
+    Pull { node: usize, needs: u32, g: Id, sums: Sums },
     /// Back to one argument of a node, of which another one is the slope.
     Product { node: usize, slope: usize, g: Id, sum: Option<Id>, new: Id },
     /// Of two cotangents.
@@ -242,9 +243,9 @@ impl<T: Float> Plan<'_, T> {
         let wide = matches!(self.shortcuts[i], Shortcut::Elementwise(_));
         let form = |plan: &Self, k: usize| match &plan.shortcuts[i] {
             Shortcut::Elementwise(op) => op.slope(k),
-            _ => Form::Other,
+            _ => Form::Formula(u32::MAX),
         };
-        let mut sums = Sums::new();
+        let (mut sums, mut needs) = (Sums::new(), 0);
         let mut later = vec![];
         for (k, &x) in parents.iter().enumerate() {
             if !active[x] {
@@ -258,7 +259,7 @@ impl<T: Float> Plan<'_, T> {
                     later.push((x, g, whole));
                     continue;
                 }
-                Form::Argument(slope) if n != 1 => {
+                Form::Argument(slope) if n != 1 && slope < parents.len() => {
                     sums.push(None);
                     let sum = if whole { self.sums[x] } else { None };
                     let new = self.computed(n);
@@ -269,7 +270,7 @@ impl<T: Float> Plan<'_, T> {
                     }
                     continue;
                 }
-                _ => {}
+                form => needs |= form.needs(),
             }
             let again = parents[..k].contains(&x);
             let sum = if whole && !again { self.sums[x] } else { None };
@@ -286,7 +287,7 @@ impl<T: Float> Plan<'_, T> {
             for (_, new) in sums.iter().flatten() {
                 self.values[*new].maker = Some(self.instructions.len());
             }
-            self.push(What::Pull { node: i, g, sums }, class);
+            self.push(What::Pull { node: i, needs, g, sums }, class);
         }
         for (x, new, whole) in later {
             let part = if whole { new } else { self.sum_to(new, i, x) };
@@ -337,9 +338,9 @@ impl<T: Float> Plan<'_, T> {
     fn arguments(&self, what: &What, mut f: impl FnMut(Id)) {
         match what {
             What::Value { node, .. } => self.parents(*node).iter().for_each(|&x| f(self.of[x as usize])),
-            What::Pull { node, g, sums } => {
-                self.parents(*node).iter().for_each(|&x| f(self.of[x as usize]));
-                f(self.of[*node]);
+            What::Pull { node, needs, g, sums } => {
+                let values = self.parents(*node).iter().map(|&x| x as usize).chain([*node]);
+                values.enumerate().filter(|(k, _)| takes(*needs, *k)).for_each(|(_, x)| f(self.of[x]));
                 f(*g);
                 sums.iter().flatten().filter_map(|(sum, _)| *sum).for_each(f);
             }
@@ -367,6 +368,11 @@ impl<T: Float> Plan<'_, T> {
             _ => unreachable!("classified as an op"),
         }
     }
+}
+
+/// Whether bit `k` is set. What there are not bits enough for is taken.
+fn takes(needs: u32, k: usize) -> bool {
+    needs.checked_shr(k as u32).is_none_or(|bits| bits & 1 == 1)
 }
 
 fn elementwise(n: usize) -> Class {
@@ -482,7 +488,7 @@ impl<T: Float> Plan<'_, T> {
                     self.parents(node).iter().map(|&x| self.used(self.of[x as usize], x as usize)).collect();
                 Item::Value { op, place, x, y: self.place(y) }
             }
-            What::Pull { node, g, sums } => {
+            What::Pull { node, g, sums, .. } => {
                 let (node, g, sums) = (*node, *g, sums.clone());
                 let (op, place) = node_of(self, node);
                 let parents: SmallVec<[usize; 3]> = self.parents(node).iter().map(|&x| x as usize).collect();
@@ -515,9 +521,16 @@ impl<T: Float> Plan<'_, T> {
                 places.push(place(*y));
                 NumberStep { op: self.elementwise(*node), back: false, places }
             }
-            What::Pull { node, g, sums } => {
-                places.extend(self.parents(*node).iter().map(|&x| place(self.of[x as usize])));
-                places.extend([place(self.of[*node]), place(*g)]);
+            What::Pull { node, needs, g, sums } => {
+                let values = self.parents(*node).iter().map(|&x| x as usize).chain([*node]);
+                // What is not taken need not be there yet: the cotangent stands in its place.
+                places.extend(
+                    values
+                        .enumerate()
+                        .map(|(k, x)| if takes(*needs, k) { self.of[x] } else { *g })
+                        .map(place),
+                );
+                places.push(place(*g));
                 for sum in sums {
                     let (sum, new) = sum.map_or((None, None), |(sum, new)| (sum, Some(new)));
                     places.extend([sum, new].map(|id| id.map_or(NOWHERE, place)));
@@ -561,11 +574,17 @@ impl<T: Float> Plan<'_, T> {
                     let to = self.register(&mut registers, *y, vacant);
                     registers.map(reads, smallvec![Write::Over(to)], self.elementwise(*node), false);
                 }
-                What::Pull { node, g, sums } => {
-                    let mut reads = self.reads(&mut registers, *node, n);
-                    for id in [self.of[*node], *g] {
-                        reads.push(self.read(&mut registers, id, None));
+                What::Pull { node, needs, g, sums } => {
+                    let cotangent = self.read(&mut registers, *g, None);
+                    let (arguments, mut reads) = (self.parents(*node).len(), SmallVec::new());
+                    for k in 0..=arguments {
+                        reads.push(match takes(*needs, k) {
+                            true if k == arguments => self.read(&mut registers, self.of[*node], None),
+                            true => self.argument(&mut registers, *node, k, n),
+                            false => cotangent, // as good as anything that is there
+                        });
                     }
+                    reads.push(cotangent);
                     let (mut writes, mut later) = (SmallVec::new(), Later::new());
                     for sum in sums {
                         writes.push(match *sum {
