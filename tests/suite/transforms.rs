@@ -222,8 +222,9 @@ fn transforms_name_what_is_wrong() {
     let x = Tensor::constant([1.0, 2.0]);
     let message = panic_of(|| drop(grad(|x: &V| x * x)(&x)));
     assert!(
-        message
-            .starts_with("grad: the gradient of one number, and this is none (made at tests/transforms.rs:"),
+        message.starts_with(
+            "grad: the gradient of one number, and this is none (made at tests/suite/transforms.rs:"
+        ),
         "{message}"
     );
     assert!(message.contains("[2]"), "{message}");
@@ -232,7 +233,7 @@ fn transforms_name_what_is_wrong() {
         message.starts_with("jvp: a tangent has the shape of its tensor, [2]: this one has []"),
         "{message}"
     );
-    assert!(message.contains("at tests/transforms.rs:"), "{message}");
+    assert!(message.contains("at tests/suite/transforms.rs:"), "{message}");
     let message = panic_of(|| drop(vjp(|x: &V| x * x, &x).1(&number(1.0))));
     assert!(message.starts_with("vjp: a cotangent has the shape of its tensor, [2]"), "{message}");
     let pair = vec![number(1.0), number(2.0)];
@@ -242,10 +243,10 @@ fn transforms_name_what_is_wrong() {
     let leaf = Tensor::new([1.0, 2.0]);
     let message = panic_of(|| drop(gradients(&leaf.sum(), &[&x])));
     assert!(message.starts_with("gradients: by a constant"), "{message}");
-    assert!(message.contains("at tests/transforms.rs:"), "{message}");
+    assert!(message.contains("at tests/suite/transforms.rs:"), "{message}");
     let message = panic_of(|| leaf.hook(|g| g.sum()).sum().backward());
     assert!(message.starts_with("hook: it returned shape [] for a gradient of [2]"), "{message}");
-    assert!(message.contains("at tests/transforms.rs:"), "{message}");
+    assert!(message.contains("at tests/suite/transforms.rs:"), "{message}");
     let message = panic_of(|| drop(no_grad(|| femtograd::Tape::new().watch(&x))));
     assert!(message.starts_with("watch: inside no_grad nothing is recorded"), "{message}");
     let message = panic_of(|| drop(hvp(|x: &V| (x * x).sum(), &x, &number(1.0))));
@@ -413,7 +414,10 @@ fn the_strong_zero_is_counted_and_can_be_switched_off() {
     assert_eq!((g.data().to_vec(), uses.len(), uses[0].op, uses[0].count), (vec![1.0, 0.25], 1, "sqrt", 1));
     let along = Tensor::constant([1.0, 0.0]);
     let (dy, uses) = count_strong_zeros(|| tangent(&y, &[(&x, &along)]));
-    assert!(dy.item() == 1.0 && uses.iter().all(|u| u.place.file() == "tests/transforms.rs"), "{uses:?}");
+    assert!(
+        dy.item() == 1.0 && uses.iter().all(|u| u.place.file() == "tests/suite/transforms.rs"),
+        "{uses:?}"
+    );
     // Inside each other, and past a panic.
     let ((_, inner), outer) = count_strong_zeros(|| {
         let inner = count_strong_zeros(|| gradients(&y, &[&x]));
