@@ -3,7 +3,7 @@
 //! Blocks are small enough for the processor's own caches, so what one function leaves there the next one finds,
 //! and what no other part of the program needs never reaches memory. Sums over everything are taken on the way.
 
-use crate::map::{BLOCK, Blocks, Source};
+use crate::map::{BLOCK, Blocks, Given, Source};
 use crate::reduce::total;
 use crate::simd::dispatch;
 use crate::{Array, Buffer, Float, Function, Sink, threads};
@@ -81,7 +81,7 @@ pub fn map_blocks<T: Float, const N: usize, const K: usize, const M: usize>(
     more: [&[T]; K],
     out: &mut [Sink<'_, T>],
 ) {
-    dispatch(Blocks { f, x, more, out });
+    dispatch(Blocks { f, x: x.map(Given::Slice), more: more.map(Given::Slice), out });
 }
 
 /// The function of the step with a number: from blocks, into sinks.

@@ -19,7 +19,7 @@ use std::array::from_fn;
 /// make the bookkeeping around it vanish. (Miri interprets every one of them.)
 pub const BLOCK: usize = if cfg!(miri) { 8 } else { 128 };
 
-/// Elements that are gathered, or copied to be written over, before the function runs on them.
+/// Elements that are gathered before the function runs on them.
 const STAGE: usize = 8 * BLOCK;
 
 /// Elements to a piece of work that another thread may take.
@@ -178,20 +178,35 @@ pub fn map_over<T: Float, const N: usize, const K: usize, const M: usize>(
     );
 }
 
-/// A function of whole blocks of each input: as many as its sinks hold. An input of one block repeats it.
-pub type BlockFn<'a, T> = dyn Fn(&[&[T]], &mut [Sink<'_, T>]) + Sync + 'a;
+/// A function of whole blocks of each input: as many as its sinks hold.
+pub type BlockFn<'a, T> = dyn Fn(&[Given<'_, T>], &mut [Sink<'_, T>]) + Sync + 'a;
 
-/// The block of an input that begins at `at`; the only one, if there is only one.
-#[inline(always)]
-fn block<T>(x: &[T], at: usize) -> &[T; BLOCK] {
-    x[if x.len() == BLOCK { 0 } else { at }..].first_chunk().expect("whole blocks")
+/// Blocks of an input.
+#[derive(Clone, Copy)]
+pub enum Given<'a, T> {
+    /// As many as there are in the sinks, or one that is repeated.
+    Slice(&'a [T]),
+    /// What lies in this sink.
+    Sink(usize),
+}
+
+impl<T> Given<'_, T> {
+    /// The block that begins at `at`.
+    #[inline(always)]
+    fn block<'b>(&'b self, at: usize, sinks: &'b [Sink<'_, T>]) -> &'b [T; BLOCK] {
+        let (slice, at) = match self {
+            Given::Slice(slice) => (*slice, if slice.len() == BLOCK { 0 } else { at }),
+            Given::Sink(m) => (sinks[*m].slice(), at),
+        };
+        slice[at..].first_chunk().expect("whole blocks")
+    }
 }
 
 /// Several blocks of a loop.
 pub(crate) struct Blocks<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
     pub(crate) f: F,
-    pub(crate) x: [&'a [T]; N],
-    pub(crate) more: [&'a [T]; K],
+    pub(crate) x: [Given<'a, T>; N],
+    pub(crate) more: [Given<'a, T>; K],
     pub(crate) out: &'a mut [Sink<'b, T>],
 }
 
@@ -210,11 +225,11 @@ where
         for at in (0..len).step_by(BLOCK) {
             let x: [_; N] = from_fn(
                 #[inline(always)]
-                |k| block(x[k], at),
+                |k| x[k].block(at, out),
             );
             let more: [_; K] = from_fn(
                 #[inline(always)]
-                |k| block(more[k], at),
+                |k| more[k].block(at, out),
             );
             each(f, x, more, &mut y);
             if F::GUESSES && y.iter().any(has_nan) {
@@ -337,9 +352,8 @@ fn piece<T: Float>(
     }
     for at in (0..whole).step_by(step) {
         let n = step.min(whole - at);
-        let inputs =
-            sources.iter_mut().zip(&mut stages).map(|(source, staged)| source.run(at, n, staged, &mut out));
-        let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
+        let inputs = sources.iter_mut().zip(&mut stages).map(|(source, staged)| source.run(at, n, staged));
+        let inputs: SmallVec<[Given<T>; 6]> = inputs.collect();
         f(&inputs, &mut out.iter_mut().map(|sink| sink.part(at, n)).collect::<SmallVec<[Sink<'_, T>; 3]>>());
     }
     // The last elements, in a block filled up with whatever does no harm: no second copy of the loop.
@@ -348,11 +362,12 @@ fn piece<T: Float>(
         let inputs = sources.iter_mut().zip(&mut stages).map(|(source, staged)| {
             match source {
                 Source::Slice(slice) => staged[..n].copy_from_slice(&slice[whole..]),
-                _ => drop(source.run(whole, n, staged, &mut out)),
+                Source::Sink(m) => staged[..n].copy_from_slice(&out[*m].slice()[whole..]),
+                _ => drop(source.run(whole, n, staged)),
             }
-            &staged[..BLOCK]
+            Given::Slice(&staged[..BLOCK])
         });
-        let inputs: SmallVec<[&[T]; 6]> = inputs.collect();
+        let inputs: SmallVec<[Given<T>; 6]> = inputs.collect();
         let mut results: SmallVec<[[T; BLOCK]; 3]> = out.iter().map(|_| [T::ZERO; BLOCK]).collect();
         f(&inputs, &mut results.iter_mut().map(|r| Sink::Write(r)).collect::<SmallVec<[Sink<'_, T>; 3]>>());
         for (sink, result) in out.iter_mut().zip(&results) {
@@ -406,18 +421,20 @@ impl<'a, T: Float> Source<'a, T> {
 
     /// Whether its blocks have to be staged.
     fn moves(&self) -> bool {
-        matches!(self, Source::Gather(_) | Source::Sink(_))
+        matches!(self, Source::Gather(_))
     }
 
     /// The next `n` elements, from `at` on: where they lie, or staged. One block of those that are all the same.
-    fn run<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T], out: &mut [Sink<'_, T>]) -> &'b [T] {
+    fn run<'b>(&'b mut self, at: usize, n: usize, staged: &'b mut [T]) -> Given<'b, T> {
         match self {
-            Source::Slice(slice) => return &slice[at..at + n],
-            Source::Same(_) => return &staged[..BLOCK],
-            Source::Gather(walker) => walker.fill(&mut staged[..n]),
-            Source::Sink(m) => staged[..n].copy_from_slice(out[*m].part(at, n).slice()),
+            Source::Slice(slice) => Given::Slice(&slice[at..at + n]),
+            Source::Same(_) => Given::Slice(&staged[..BLOCK]),
+            Source::Gather(walker) => {
+                walker.fill(&mut staged[..n]);
+                Given::Slice(&staged[..n])
+            }
+            Source::Sink(m) => Given::Sink(*m),
         }
-        &staged[..n]
     }
 }
 
