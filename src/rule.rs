@@ -95,6 +95,46 @@ impl<R: Rule<N>, const N: usize> Elementwise<R, N> {
     fn forms(&self) -> [Form; N] {
         self.0.slopes(from_fn(Form::Argument), Form::Argument(N))
     }
+
+    /// [`Op::pull`] to the arguments that are left, in one pass.
+    fn pull_arrays<T: Float>(
+        &self,
+        x: [&Array<T>; N],
+        y: &Array<T>,
+        mut g: Array<T>,
+        left: [bool; N],
+        sums: &mut [Option<Array<T>>],
+    ) {
+        // Straight into a sum of the result's shape, or else into fresh memory, of which the first may be the cotangent's if
+        // nobody shares it.
+        let in_place: [bool; N] = from_fn(|i| left[i] && x[i].shape() == y.shape() && sums[i].is_some());
+        let mut parts: [Option<Array<T>>; N] = [const { None }; N];
+        let mut reused = None;
+        for i in (0..N).filter(|&i| left[i] && !in_place[i]) {
+            parts[i] = Some(match reused.is_none() && g.shape() == y.shape() && g.as_own_slice().is_some() {
+                true => {
+                    reused = Some(i);
+                    std::mem::replace(&mut g, Array::scalar(T::ZERO))
+                }
+                false => Array::from_buffer(Buffer::scratch(count(y.shape())), y.shape()),
+            });
+        }
+        let mut sinks = [const { Sink::Drop }; N];
+        for (i, ((sink, sum), part)) in sinks.iter_mut().zip(&mut *sums).zip(&mut parts).enumerate() {
+            *sink = match (part, sum) {
+                (Some(part), _) => Sink::Write(part.as_mut_slice()),
+                (None, Some(sum)) if in_place[i] => Sink::Add(sum.as_mut_slice()),
+                _ => Sink::Drop,
+            };
+        }
+        let given = [Input::Array(y), reused.map_or(Input::Array(&g), Input::Sink)];
+        kernels::map_over(Backward(self.0), x.map(Input::Array), given, y.shape(), sinks);
+        for ((sum, part), x) in sums.iter_mut().zip(parts).zip(x) {
+            if let Some(part) = part {
+                *sum = add(sum.take(), Some(sum_to(&part, x.shape())));
+            }
+        }
+    }
 }
 
 /// The rule's value, for a kernel's loop.
@@ -107,7 +147,8 @@ impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 0, 1> for Forward<R> {
     }
 }
 
-/// What the cotangent of the result adds to the cotangent of each argument, for a kernel's loop.
+/// What the cotangent of the result adds to the cotangent of each argument, for a kernel's loop. `at` has the strong zero; `put`
+/// has bare products (see `num/lane.rs`). Adding 0 takes the sign of a zero, in which they may differ.
 #[derive(Clone, Copy)]
 struct Backward<R>(R);
 impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 2, N> for Backward<R> {
@@ -175,7 +216,7 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
         scratch.tensor(dy).broadcast_to(y.shape())
     }
 
-    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, mut g: Array<T>, sums: &mut [Option<Array<T>>]) {
+    fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
         if products() != Products::Guarded {
             return pull_by_vjp(self, x, y, g, sums);
         }
@@ -196,36 +237,8 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
                 sums[i] = add(sums[i].take(), Some(sum_to(&g, x[i].shape())));
             }
         }
-        // The others get their parts in one pass: straight into a sum of the result's shape, or else into fresh memory,
-        // of which the first may be the cotangent's if nobody shares it.
-        let in_place: [bool; N] = from_fn(|i| left[i] && x[i].shape() == y.shape() && sums[i].is_some());
-        let mut parts: [Option<Array<T>>; N] = [const { None }; N];
-        let mut reused = None;
-        for i in (0..N).filter(|&i| left[i] && !in_place[i]) {
-            parts[i] = Some(match reused.is_none() && g.shape() == y.shape() && g.as_own_slice().is_some() {
-                true => {
-                    reused = Some(i);
-                    std::mem::replace(&mut g, Array::scalar(T::ZERO))
-                }
-                false => Array::from_buffer(Buffer::scratch(count(y.shape())), y.shape()),
-            });
-        }
-        let mut sinks = [const { Sink::Drop }; N];
-        for (i, ((sink, sum), part)) in sinks.iter_mut().zip(&mut *sums).zip(&mut parts).enumerate() {
-            *sink = match (part, sum) {
-                (Some(part), _) => Sink::Write(part.as_mut_slice()),
-                (None, Some(sum)) if in_place[i] => Sink::Add(sum.as_mut_slice()),
-                _ => Sink::Drop,
-            };
-        }
         if left.contains(&true) {
-            let given = [Input::Array(y.data()), reused.map_or(Input::Array(&g), Input::Sink)];
-            kernels::map_over(Backward(self.0), values.map(Input::Array), given, y.shape(), sinks);
-        }
-        for ((sum, part), x) in sums.iter_mut().zip(parts).zip(x) {
-            if let Some(part) = part {
-                *sum = add(sum.take(), Some(sum_to(&part, x.shape())));
-            }
+            self.pull_arrays(values, y.data(), g, left, sums);
         }
     }
 
