@@ -147,7 +147,7 @@ impl<T: Float> Tensor<T> {
     /// numbers.
     #[track_caller]
     pub(crate) fn update_data(&mut self, f: impl FnOnce(&mut [T])) {
-        let mut data = match triomphe::Arc::get_mut(&mut self.0) {
+        let mut data = match self.0.get_mut() {
             Some(node) => std::mem::replace(&mut node.data, Array::scalar(T::ZERO)),
             None => self.data().clone(),
         };

@@ -4,7 +4,6 @@
 use crate::{Float, Tensor};
 use std::ops::Add;
 use std::sync::atomic::Ordering::Relaxed;
-use triomphe::Arc;
 
 /// Nodes whose cotangent is still being summed.
 ///
@@ -57,7 +56,7 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
     pub(crate) fn enter(&mut self, node: &'a Tensor<T>) -> &mut Slot<'a, T, G> {
         let hint = node.0.hint.load(Relaxed) as usize;
         let i = match self.slots.get(hint) {
-            Some(slot) if Arc::ptr_eq(&slot.node.0, &node.0) => hint,
+            Some(slot) if slot.node.0.is(&node.0) => hint,
             _ => self.insert(node),
         };
         &mut self.slots[i]

@@ -7,7 +7,6 @@ use crate::{Array, Error, Indices, Mistake, Op, Place, Shape, Tensor};
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::collections::BinaryHeap;
-use triomphe::Arc;
 
 thread_local! {
     /// The integers that the function being recorded was given.
@@ -46,13 +45,13 @@ pub(super) fn input<T: Float>(x: &Tensor<T>, wanted: bool) -> Tensor<T> {
 }
 
 fn marked<T: Float>(mut x: Tensor<T>) -> Tensor<T> {
-    Arc::get_mut(&mut x.0).expect("nobody else has it yet").traced = true;
+    x.0.get_mut().expect("nobody else has it yet").traced = true;
     x
 }
 
 /// `x`, made just now, as something to differentiate by, though nothing that it was computed from is.
 pub(crate) fn wanted<T: Float>(mut x: Tensor<T>) -> Tensor<T> {
-    Arc::get_mut(&mut x.0).expect("nobody else has it yet").wanted = true;
+    x.0.get_mut().expect("nobody else has it yet").wanted = true;
     x
 }
 
@@ -92,7 +91,7 @@ pub(crate) fn follow<T: Float>(
         true => marked(Tensor::node(data, None, true, place)),
         false => marked(Tensor::unrecorded(data, &*op, &parents, place)),
     };
-    Arc::get_mut(&mut y.0).expect("nobody else has it yet").how = Some((op, parents));
+    y.0.get_mut().expect("nobody else has it yet").how = Some((op, parents));
     Ok(y)
 }
 
@@ -222,14 +221,13 @@ impl<T: Float> Graph<T> {
 }
 
 /// The op of a node and its arguments; the node goes if nobody else holds it.
-fn take_apart<T: Float>(x: Tensor<T>) -> (Held<T>, Parents<T>) {
-    match Arc::try_unwrap(x.0) {
-        Ok(mut node) => {
+fn take_apart<T: Float>(mut x: Tensor<T>) -> (Held<T>, Parents<T>) {
+    match x.0.get_mut() {
+        Some(node) => {
             let (op, parents) = node.how.take().expect("what is traced and no input was computed");
             (Held::Own(op), parents)
         }
-        Err(shared) => {
-            let x = Tensor(shared);
+        None => {
             let parents = x.parents().into();
             (Held::Node(x), parents)
         }
