@@ -2,24 +2,29 @@
 //! sum of what has reached it.
 
 use crate::{Float, Tensor};
+use smallvec::SmallVec;
 use std::ops::Add;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Nodes whose cotangent is still being summed.
 ///
-/// A binary heap orders them by id. Nodes where the way back ends need no order: they wait until the heap is empty. To
-/// find a node's sum again without searching, its slot is noted in the node itself. That note is a hint: another pass
+/// Nodes where the way back ends, leaves mostly, need no order: they wait until all others have left. Of those, one is held
+/// apart, and in a chain there is no other; a binary heap orders the rest by id. So a chain of a few leaves allocates nothing.
+///
+/// To find a node's sum again without searching, its slot is noted in the node itself. That note is a hint: another pass
 /// over the same graph, on another thread, may write its own over it. So a hint is believed only if the slot it names
 /// holds that node; otherwise the node enters a second time, and [`pop`](Frontier::pop) adds up all sums of the same
 /// node.
 pub(crate) struct Frontier<'a, T: Float, G> {
+    apart: Option<Slot<'a, T, G>>,
     slots: Vec<Slot<'a, T, G>>,
     /// The slot vacated last; each of these names the one before in its place for `edges`.
     vacant: usize,
     /// A heap of ids and slots: each is newer than those at twice its place and one or two more.
     order: Vec<(u64, u32)>,
-    /// The ends, and whether they are sorted.
-    ends: (Vec<(u64, u32)>, bool),
+    ends: SmallVec<[Slot<'a, T, G>; 4]>,
+    /// Whether the ends are sorted, the newest last.
+    sorted: bool,
     /// Where the way back ends even if there is more.
     floor: u64,
 }
@@ -33,11 +38,32 @@ pub(crate) struct Slot<'a, T: Float, G> {
     pub(crate) edges: usize,
 }
 
-impl<T: Float, G: Add<Output = G>> Slot<'_, T, G> {
+impl<'a, T: Float, G: Add<Output = G>> Slot<'a, T, G> {
     /// Adds to the sum.
     #[inline(always)]
     pub(crate) fn add(&mut self, more: Option<G>) {
         self.sum = add(self.sum.take(), more);
+    }
+
+    #[inline(always)]
+    fn new(node: &'a Tensor<T>) -> Self {
+        Slot { node, sum: None, edges: 0 }
+    }
+
+    #[inline(always)]
+    fn holds(&self, node: &Tensor<T>) -> bool {
+        self.node.0.is(&node.0)
+    }
+
+    #[inline(always)]
+    fn id(&self) -> u64 {
+        self.node.0.id
+    }
+
+    /// Adds what another slot of the same node holds.
+    fn join(&mut self, other: Self) {
+        self.add(other.sum);
+        self.edges += other.edges;
     }
 }
 
@@ -46,25 +72,36 @@ const NONE: usize = usize::MAX;
 
 impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
     /// No nodes yet. Nodes older than `floor` are ends, and so are leaves.
+    #[inline(always)]
     pub(crate) fn new(floor: u64) -> Self {
-        let ends = (Vec::with_capacity(4), false);
-        Frontier { slots: Vec::with_capacity(4), vacant: NONE, order: Vec::with_capacity(4), ends, floor }
+        let (slots, order, ends) = (Vec::new(), Vec::new(), SmallVec::new());
+        Frontier { apart: None, slots, vacant: NONE, order, ends, sorted: false, floor }
     }
 
     /// The slot of `node`, which enters if it is not there.
     #[inline(always)]
     pub(crate) fn enter(&mut self, node: &'a Tensor<T>) -> &mut Slot<'a, T, G> {
         let hint = node.0.hint.load(Relaxed) as usize;
+        if node.0.how.is_none() || node.0.id < self.floor {
+            if !self.ends.get(hint).is_some_and(|slot| slot.holds(node)) {
+                node.0.hint.store(self.ends.len() as u32, Relaxed);
+                self.ends.push(Slot::new(node));
+                return self.ends.last_mut().expect("just pushed");
+            }
+            return &mut self.ends[hint];
+        }
+        if self.apart.as_ref().is_none_or(|slot| slot.holds(node)) {
+            return self.apart.get_or_insert_with(|| Slot::new(node));
+        }
         let i = match self.slots.get(hint) {
-            Some(slot) if slot.node.0.is(&node.0) => hint,
+            Some(slot) if slot.holds(node) => hint,
             _ => self.insert(node),
         };
         &mut self.slots[i]
     }
 
-    #[inline]
     fn insert(&mut self, node: &'a Tensor<T>) -> usize {
-        let slot = Slot { node, sum: None, edges: 0 };
+        let slot = Slot::new(node);
         let i = match self.slots.get_mut(self.vacant) {
             Some(vacant) => std::mem::replace(&mut self.vacant, std::mem::replace(vacant, slot).edges),
             None => {
@@ -73,51 +110,50 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
             }
         };
         node.0.hint.store(i as u32, Relaxed);
-        if node.0.how.is_some() && node.0.id >= self.floor {
-            self.order.push((node.0.id, i as u32));
-            rise(&mut self.order);
-        } else {
-            self.ends.0.push((node.0.id, i as u32));
-        }
+        self.order.push((node.0.id, i as u32));
+        rise(&mut self.order);
         i
     }
 
-    /// The newest node leaves; once there are only ends, one of them.
-    #[inline]
+    /// The newest node leaves; once there are only ends, the newest of them.
+    #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<Slot<'a, T, G>> {
-        let (id, i) = self.next()?;
-        let mut newest = self.vacate(i);
-        while self.peek() == Some(id) {
-            let (_, i) = self.next().expect("just seen");
-            let other = self.vacate(i);
-            newest.sum = add(newest.sum, other.sum);
-            newest.edges += other.edges;
+        if self.order.is_empty() {
+            return self.apart.take().or_else(|| self.pop_end());
         }
-        Some(newest)
+        Some(self.pop_ordered())
     }
 
-    /// The id of what is next.
-    #[inline(always)]
-    fn peek(&self) -> Option<u64> {
-        self.order.first().or(self.ends.0.last()).map(|(id, _)| *id)
+    /// The newest node of several.
+    fn pop_ordered(&mut self) -> Slot<'a, T, G> {
+        let next = self.order[0].0;
+        let mut newest = match self.apart.take_if(|slot| slot.id() >= next) {
+            Some(apart) => apart,
+            None => self.vacate(),
+        };
+        while self.order.first().is_some_and(|(id, _)| *id == newest.id()) {
+            let other = self.vacate();
+            newest.join(other);
+        }
+        newest
     }
 
-    #[inline(always)]
-    fn next(&mut self) -> Option<(u64, u32)> {
-        if !self.order.is_empty() {
-            let first = self.order.swap_remove(0);
-            sink(&mut self.order);
-            return Some(first);
+    fn pop_end(&mut self) -> Option<Slot<'a, T, G>> {
+        if !std::mem::replace(&mut self.sorted, true) {
+            self.ends.sort_unstable_by_key(Slot::id); // so that two entries of one node meet
         }
-        if !std::mem::replace(&mut self.ends.1, true) {
-            self.ends.0.sort_unstable(); // so that two entries of one node meet
+        let mut end = self.ends.pop()?;
+        while self.ends.last().is_some_and(|other| other.id() == end.id()) {
+            end.join(self.ends.pop()?);
         }
-        self.ends.0.pop()
+        Some(end)
     }
 
-    /// Empties slot `i`.
+    /// Empties the slot of the newest in the heap.
     #[inline(always)]
-    fn vacate(&mut self, i: u32) -> Slot<'a, T, G> {
+    fn vacate(&mut self) -> Slot<'a, T, G> {
+        let (_, i) = self.order.swap_remove(0);
+        sink(&mut self.order);
         let slot = &mut self.slots[i as usize];
         let edges = std::mem::replace(&mut slot.edges, std::mem::replace(&mut self.vacant, i as usize));
         Slot { node: slot.node, sum: slot.sum.take(), edges }
