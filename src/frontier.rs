@@ -2,7 +2,6 @@
 //! sum of what has reached it.
 
 use crate::{Float, Tensor};
-use smallvec::SmallVec;
 use std::ops::Add;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,9 +21,9 @@ pub(crate) struct Frontier<'a, T: Float, G> {
     vacant: usize,
     /// A heap of ids and slots: each is newer than those at twice its place and one or two more.
     order: Vec<(u64, u32)>,
-    ends: SmallVec<[Slot<'a, T, G>; 4]>,
-    /// Whether the ends are sorted, the newest last.
-    sorted: bool,
+    ends: Few<Slot<'a, T, G>>,
+    /// How many ends have left.
+    left: usize,
     /// Where the way back ends even if there is more.
     floor: u64,
 }
@@ -60,12 +59,21 @@ impl<'a, T: Float, G: Add<Output = G>> Slot<'a, T, G> {
         self.node.0.id
     }
 
+    /// Takes the sum out.
+    #[inline(always)]
+    fn empty(&mut self) -> Self {
+        Slot { node: self.node, sum: self.sum.take(), edges: std::mem::replace(&mut self.edges, JOINED) }
+    }
+
     /// Adds what another slot of the same node holds.
     fn join(&mut self, other: Self) {
         self.add(other.sum);
         self.edges += other.edges;
     }
 }
+
+/// In the place of the edges: the slot was emptied.
+const JOINED: usize = usize::MAX;
 
 /// No slot is vacant.
 const NONE: usize = usize::MAX;
@@ -74,8 +82,8 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
     /// No nodes yet. Nodes older than `floor` are ends, and so are leaves.
     #[inline(always)]
     pub(crate) fn new(floor: u64) -> Self {
-        let (slots, order, ends) = (Vec::new(), Vec::new(), SmallVec::new());
-        Frontier { apart: None, slots, vacant: NONE, order, ends, sorted: false, floor }
+        let (slots, order, ends) = (Vec::new(), Vec::new(), Few::new());
+        Frontier { apart: None, slots, vacant: NONE, order, ends, left: 0, floor }
     }
 
     /// The slot of `node`, which enters if it is not there.
@@ -83,12 +91,9 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
     pub(crate) fn enter(&mut self, node: &'a Tensor<T>) -> &mut Slot<'a, T, G> {
         let hint = node.0.hint.load(Relaxed) as usize;
         if node.0.how.is_none() || node.0.id < self.floor {
-            if !self.ends.get(hint).is_some_and(|slot| slot.holds(node)) {
-                node.0.hint.store(self.ends.len() as u32, Relaxed);
-                self.ends.push(Slot::new(node));
-                return self.ends.last_mut().expect("just pushed");
-            }
-            return &mut self.ends[hint];
+            let known = self.ends.get(hint).is_some_and(|slot| slot.holds(node));
+            let i = if known { hint } else { self.insert_end(node) };
+            return self.ends.get(i).expect("it is there");
         }
         if self.apart.as_ref().is_none_or(|slot| slot.holds(node)) {
             return self.apart.get_or_insert_with(|| Slot::new(node));
@@ -98,6 +103,14 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
             _ => self.insert(node),
         };
         &mut self.slots[i]
+    }
+
+    #[inline]
+    fn insert_end(&mut self, node: &'a Tensor<T>) -> usize {
+        let i = self.ends.len;
+        node.0.hint.store(i as u32, Relaxed);
+        self.ends.push(Slot::new(node));
+        i
     }
 
     fn insert(&mut self, node: &'a Tensor<T>) -> usize {
@@ -118,10 +131,13 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
     /// The newest node leaves; once there are only ends, the newest of them.
     #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<Slot<'a, T, G>> {
-        if self.order.is_empty() {
-            return self.apart.take().or_else(|| self.pop_end());
+        if !self.order.is_empty() {
+            return Some(self.pop_ordered());
         }
-        Some(self.pop_ordered())
+        match self.apart.take() {
+            Some(apart) => Some(apart),
+            None => self.pop_end(),
+        }
     }
 
     /// The newest node of several.
@@ -138,15 +154,43 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
         newest
     }
 
+    /// The ends leave in the order in which they entered.
+    #[inline(always)]
     fn pop_end(&mut self) -> Option<Slot<'a, T, G>> {
-        if !std::mem::replace(&mut self.sorted, true) {
-            self.ends.sort_unstable_by_key(Slot::id); // so that two entries of one node meet
+        if self.left == 0 && self.have_twins() {
+            self.join_twins();
         }
-        let mut end = self.ends.pop()?;
-        while self.ends.last().is_some_and(|other| other.id() == end.id()) {
-            end.join(self.ends.pop()?);
+        loop {
+            let end = self.ends.get(self.left)?;
+            self.left += 1;
+            if end.edges != JOINED {
+                return Some(end.empty());
+            }
         }
-        Some(end)
+    }
+
+    /// Whether an end may have entered twice: certainly not if there are just two others.
+    #[inline(always)]
+    fn have_twins(&self) -> bool {
+        match &self.ends.first {
+            [Some(a), Some(b), None] => a.holds(b.node),
+            [_, second, _] => second.is_some(),
+        }
+    }
+
+    /// Of two entries of one end, the later one gets both sums.
+    fn join_twins(&mut self) {
+        let mut ids: Vec<(u64, usize)> = Vec::new();
+        for i in 0..self.ends.len {
+            ids.extend(self.ends.get(i).map(|end| (end.id(), i)));
+        }
+        ids.sort_unstable();
+        for twins in ids.windows(2).filter(|ids| ids[0].0 == ids[1].0) {
+            let earlier = self.ends.get(twins[0].1).map(|end| end.empty());
+            if let (Some(earlier), Some(later)) = (earlier, self.ends.get(twins[1].1)) {
+                later.join(earlier);
+            }
+        }
     }
 
     /// Empties the slot of the newest in the heap.
@@ -199,5 +243,72 @@ pub(crate) fn add<G: Add<Output = G>>(a: Option<G>, b: Option<G>) -> Option<G> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
+    }
+}
+
+/// How many items of [`Few`] lie in place.
+const FEW: usize = 3;
+
+/// A list whose first items lie in place, each written where it stays: those of a `SmallVec` are put together elsewhere first,
+/// and the copy has to wait for that.
+struct Few<V> {
+    first: [Option<V>; FEW],
+    rest: Vec<V>,
+    len: usize,
+}
+
+impl<V> Few<V> {
+    #[inline(always)]
+    const fn new() -> Few<V> {
+        Few { first: [const { None }; FEW], rest: Vec::new(), len: 0 }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, item: V) {
+        match self.first.get_mut(self.len) {
+            Some(place) => *place = Some(item),
+            None => self.rest.push(item),
+        }
+        self.len += 1;
+    }
+
+    #[inline(always)]
+    fn get(&mut self, i: usize) -> Option<&mut V> {
+        match self.first.get_mut(i) {
+            Some(place) => place.as_mut(),
+            None => self.rest.get_mut(i - FEW),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As if another pass over the same graph had written its own hints meanwhile.
+    #[test]
+    fn nodes_that_enter_twice_leave_once() {
+        for (n, computed) in (0..12).flat_map(|n| [(n, false), (n, true)]) {
+            let leaves: Vec<Tensor<f64>> = (0..n).map(|_| Tensor::new(1.0)).collect();
+            let nodes = if computed { leaves.iter().map(|x| x * x).collect() } else { leaves };
+            let mut frontier = Frontier::new(0);
+            for part in [1.0, 10.0, 100.0] {
+                for (k, node) in nodes.iter().enumerate() {
+                    let slot = frontier.enter(node);
+                    slot.add(Some(part + k as f64));
+                    slot.edges += 1;
+                    node.0.hint.store(if part == 1.0 { 7 } else { k as u32 + 1 }, Relaxed);
+                }
+            }
+            let mut left = Vec::new();
+            while let Some(Slot { node, sum, edges }) = frontier.pop() {
+                left.push((node.id(), sum, edges));
+            }
+            if !computed {
+                left.sort_by_key(|(id, ..)| std::cmp::Reverse(*id));
+            }
+            let all = nodes.iter().enumerate().rev();
+            assert_eq!(left, all.map(|(k, x)| (x.id(), Some(111.0 + 3.0 * k as f64), 3)).collect::<Vec<_>>());
+        }
     }
 }

@@ -89,7 +89,7 @@ impl<T: Float> Tensor<T> {
         mut pull: impl FnMut(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, G, &mut [Option<G>]),
         mut leave: impl FnMut(&'a Tensor<T>, &G, usize),
     ) {
-        let (mut frontier, mut sums) = (Frontier::new(floor), Vec::with_capacity(2));
+        let (mut frontier, mut sums) = (Frontier::new(floor), SmallVec::<[_; 3]>::new());
         for (y, seed) in seeds {
             frontier.enter(y).add(Some(seed));
         }
