@@ -8,8 +8,8 @@
 use crate::frontier::{Frontier, Slot};
 use crate::inspect::check_nonfinite;
 use crate::notes::Notes;
-use crate::replay::{follow, follows};
 use crate::release::Handle;
+use crate::replay::{follow, follows};
 use crate::{Array, Float, Mistake, Op, Place, census, recording};
 use smallvec::SmallVec;
 use std::ops::Add;

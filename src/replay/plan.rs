@@ -37,8 +37,8 @@ enum What {
     Product { node: usize, slope: usize, g: Id, sum: Option<Id>, new: Id },
     /// Of two cotangents.
     Add { a: Id, b: Id, y: Id },
-    /// From one shape down to another.
-    SumTo { x: Id, from: Shape, to: Shape, y: Id },
+    /// From the shape of one node down to that of another.
+    SumTo { x: Id, from: usize, to: usize, y: Id },
 }
 
 /// What can run together.
@@ -311,9 +311,9 @@ impl<T: Float> Plan<'_, T> {
 
     /// A value of the shape of one node, summed down to that of another.
     fn sum_to(&mut self, x: Id, from: usize, to: usize) -> Id {
-        let [from, to] = [from, to].map(|i| self.graph.nodes[i].shape.clone());
-        let class = if count(&to) == 1 { Class::Pass(count(&from)) } else { Class::Call };
-        let y = self.computed(count(&to));
+        let (n, m) = (self.size(from), self.size(to));
+        let class = if m == 1 { Class::Pass(n) } else { Class::Call };
+        let y = self.computed(m);
         self.push(What::SumTo { x, from, to, y }, class);
         y
     }
@@ -494,8 +494,8 @@ impl<T: Float> Plan<'_, T> {
                 }
                 Item::Pull { op, place, x, y, g, sums: places }
             }
-            What::SumTo { x, from, to, y } => {
-                let (x, shape, y) = (Use { slot: self.slot(*x), shape: from.clone() }, to.clone(), *y);
+            &What::SumTo { x, from, to, y } => {
+                let (x, shape) = (self.used(x, from), self.graph.nodes[to].shape.clone());
                 Item::SumTo { x, shape, y: self.place(y) }
             }
             What::Add { .. } | What::Product { .. } => unreachable!("elementwise"),
