@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Nodes whose cotangent is still being summed.
 ///
-/// Nodes where the way back ends, leaves mostly, need no order: they wait until all others have left. Of those, one is held
-/// apart, and in a chain there is no other; a binary heap orders the rest by id. So a chain of a few leaves allocates nothing.
+/// Nodes where the way back ends, leaves mostly, need no order: they wait until all others have left. One of the others is
+/// held apart, which in a chain is the only one; a binary heap orders the rest by id. So a pass over a chain with a few
+/// leaves allocates nothing here.
 ///
 /// To find a node's sum again without searching, its slot is noted in the node itself. That note is a hint: another pass
 /// over the same graph, on another thread, may write its own over it. So a hint is believed only if the slot it names
@@ -59,7 +60,7 @@ impl<'a, T: Float, G: Add<Output = G>> Slot<'a, T, G> {
         self.node.0.id
     }
 
-    /// Takes the sum out.
+    /// What it holds goes elsewhere.
     #[inline(always)]
     fn empty(&mut self) -> Self {
         Slot { node: self.node, sum: self.sum.take(), edges: std::mem::replace(&mut self.edges, JOINED) }
@@ -72,7 +73,7 @@ impl<'a, T: Float, G: Add<Output = G>> Slot<'a, T, G> {
     }
 }
 
-/// In the place of the edges: the slot was emptied.
+/// In the place of an end's edges: it has left, or its sum is in another slot.
 const JOINED: usize = usize::MAX;
 
 /// No slot is vacant.
@@ -95,13 +96,11 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
             let i = if known { hint } else { self.insert_end(node) };
             return self.ends.get(i).expect("it is there");
         }
-        if self.apart.as_ref().is_none_or(|slot| slot.holds(node)) {
+        let known = self.slots.get(hint).is_some_and(|slot| slot.holds(node));
+        if !known && self.apart.as_ref().is_none_or(|slot| slot.holds(node)) {
             return self.apart.get_or_insert_with(|| Slot::new(node));
         }
-        let i = match self.slots.get(hint) {
-            Some(slot) if slot.holds(node) => hint,
-            _ => self.insert(node),
-        };
+        let i = if known { hint } else { self.insert(node) };
         &mut self.slots[i]
     }
 
@@ -128,7 +127,7 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
         i
     }
 
-    /// The newest node leaves; once there are only ends, the newest of them.
+    /// The newest node leaves; once there are only ends, one of them.
     #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<Slot<'a, T, G>> {
         if !self.order.is_empty() {
@@ -169,7 +168,7 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
         }
     }
 
-    /// Whether an end may have entered twice: certainly not if there are just two others.
+    /// Whether an end may have entered twice: not if there is just one, or two that differ.
     #[inline(always)]
     fn have_twins(&self) -> bool {
         match &self.ends.first {
@@ -310,5 +309,15 @@ mod tests {
             let all = nodes.iter().enumerate().rev();
             assert_eq!(left, all.map(|(k, x)| (x.id(), Some(111.0 + 3.0 * k as f64), 3)).collect::<Vec<_>>());
         }
+    }
+    #[test]
+    fn a_node_keeps_its_slot_when_none_is_held_apart() {
+        let x: Tensor<f64> = Tensor::new(1.0);
+        let (older, newer) = (&x * &x, &x * &x);
+        let mut frontier = Frontier::new(0);
+        frontier.enter(&newer).add(Some(1.0));
+        frontier.enter(&older).add(Some(2.0));
+        assert_eq!(frontier.pop().map(|slot| slot.node.id()), Some(newer.id()));
+        assert_eq!(frontier.enter(&older).sum, Some(2.0));
     }
 }
