@@ -147,7 +147,7 @@ impl<T: Float> Tensor<T> {
     /// numbers.
     #[track_caller]
     pub(crate) fn update_data(&mut self, f: impl FnOnce(&mut [T])) {
-        let mut data = match triomphe::Arc::get_mut(&mut self.0) {
+        let mut data = match self.0.get_mut() {
             Some(node) => std::mem::replace(&mut node.data, Array::scalar(T::ZERO)),
             None => self.data().clone(),
         };
@@ -210,8 +210,12 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The cotangent 1 that the gradient of one number starts from.
+    #[inline]
     #[track_caller]
     pub(crate) fn one(&self, op: &'static str) -> Array<T> {
+        if self.0.data.as_scalar().is_some() {
+            return Array::scalar(T::ONE);
+        }
         if self.0.data.len() != 1 {
             let why = format!(
                 "the gradient of one number, and this is none (made at {}). Reduce it first, with sum() or mean(), or \

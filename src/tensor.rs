@@ -8,16 +8,16 @@
 use crate::frontier::{Frontier, Slot};
 use crate::inspect::check_nonfinite;
 use crate::notes::Notes;
+use crate::release::Handle;
 use crate::replay::{follow, follows};
-use crate::{Array, Float, Mistake, Op, Place, census, recording, release};
+use crate::{Array, Float, Mistake, Op, Place, census, recording};
 use smallvec::SmallVec;
 use std::ops::Add;
 use std::sync::atomic::AtomicU32;
-use triomphe::Arc;
 
 /// A value, its gradient, and how it was computed. Cloning shares the node: it is the same tensor.
 #[derive(Clone)]
-pub struct Tensor<T: Float = f32>(pub(crate) Arc<Node<T>>);
+pub struct Tensor<T: Float = f32>(pub(crate) Handle<T>);
 
 pub(crate) struct Node<T: Float> {
     /// Grows with creation, so a tensor's id is larger than those of all it was computed from. Ordered by id, the
@@ -76,7 +76,7 @@ impl<T: Float> Tensor<T> {
     #[inline(always)]
     pub(crate) fn node(data: Array<T>, how: Option<How<T>>, wanted: bool, place: Place) -> Tensor<T> {
         let (id, traced, hint, notes) = (census::next_id(), false, AtomicU32::new(0), Notes::new());
-        census::enter(Tensor(release::make(Node { id, data, how, wanted, traced, place, hint, notes })))
+        census::enter(Tensor(Handle::new(Node { id, data, how, wanted, traced, place, hint, notes })))
     }
 
     /// The chain rule, backwards. The frontier holds the nodes whose cotangent is still being summed, at first those
@@ -89,7 +89,7 @@ impl<T: Float> Tensor<T> {
         mut pull: impl FnMut(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, G, &mut [Option<G>]),
         mut leave: impl FnMut(&'a Tensor<T>, &G, usize),
     ) {
-        let (mut frontier, mut sums) = (Frontier::new(floor), Vec::with_capacity(2));
+        let (mut frontier, mut sums) = (Frontier::new(floor), SmallVec::<[_; 3]>::new());
         for (y, seed) in seeds {
             frontier.enter(y).add(Some(seed));
         }
@@ -133,7 +133,7 @@ impl<T: Float> Tensor<T> {
             0,
             |op, x, y, g, sums| op.pull(x, y, g, sums),
             |x, g, edges| {
-                let held = Arc::count(&x.0) > edges; // by more handles than the graph's own
+                let held = x.0.count() > edges; // by more handles than the graph's own
                 if held || x.0.how.is_none() || x.0.data.as_scalar().is_some() {
                     found.push((x, g.clone()));
                 }
@@ -145,16 +145,6 @@ impl<T: Float> Tensor<T> {
                 None => x.0.notes.add_grad(g),
                 Some(_) => x.0.notes.set_grad(g),
             }
-        }
-    }
-}
-
-impl<T: Float> Drop for Node<T> {
-    /// Not by recursion, since a graph can be deeper than the stack: see [`release`].
-    fn drop(&mut self) {
-        if self.id != release::SPARE {
-            census::leave(self.id);
-            release::let_go(&mut self.how);
         }
     }
 }

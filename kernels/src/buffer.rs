@@ -23,6 +23,41 @@ pub struct Buffer<T> {
     of: PhantomData<T>,
 }
 
+/// One number, as the bits of a whole word: either this or a pointer fits into two registers, where a floating-point number or a
+/// pointer would be written to memory and read again in larger pieces, which the processor has to wait for.
+#[derive(Clone, Copy)]
+pub(crate) struct Word<T> {
+    bits: u64,
+    of: PhantomData<T>,
+}
+
+impl<T: Float> Word<T> {
+    #[inline(always)]
+    pub(crate) const fn new(value: T) -> Word<T> {
+        let mut bits = 0u64;
+        // SAFETY: a word has the size and the alignment for a number (`Float` is sealed: f32 or f64).
+        unsafe { (&raw mut bits).cast::<T>().write(value) };
+        Word { bits, of: PhantomData }
+    }
+}
+
+impl<T: Float> std::ops::Deref for Word<T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: as in `new`, which wrote a number there; every bit pattern is one.
+        unsafe { &*(&raw const self.bits).cast() }
+    }
+}
+
+impl<T: Float> std::ops::DerefMut for Word<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in `deref`; `&mut self` makes the access exclusive.
+        unsafe { &mut *(&raw mut self.bits).cast() }
+    }
+}
+
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 

@@ -9,6 +9,7 @@ use crate::ops::elementwise as rules;
 use crate::rule::Blockwise;
 use crate::{Array, Elementwise};
 use smallvec::{SmallVec, smallvec};
+use std::ops::Range;
 
 /// The number of a value: what is computed once and never changes during a run. Several nodes may have the same one under
 /// different shapes; one of a single number may stand for an array that holds nothing else.
@@ -25,7 +26,7 @@ struct Value {
 }
 
 /// For each argument of an op, if it wants a gradient, the sum so far and the new one.
-type Sums = SmallVec<[Option<(Option<Id>, Id)>; 3]>;
+type Sums = SmallVec<[Option<(Option<Id>, Id)>; 2]>;
 
 /// One computation.
 enum What {
@@ -38,8 +39,8 @@ enum What {
     Product { node: usize, slope: usize, g: Id, sum: Option<Id>, new: Id },
     /// Of two cotangents.
     Add { a: Id, b: Id, y: Id },
-    /// From one shape down to another.
-    SumTo { x: Id, from: Shape, to: Shape, y: Id },
+    /// From the shape of one node down to that of another.
+    SumTo { x: Id, from: usize, to: usize, y: Id },
 }
 
 /// What can run together.
@@ -312,9 +313,9 @@ impl<T: Float> Plan<'_, T> {
 
     /// A value of the shape of one node, summed down to that of another.
     fn sum_to(&mut self, x: Id, from: usize, to: usize) -> Id {
-        let [from, to] = [from, to].map(|i| self.graph.nodes[i].shape.clone());
-        let class = if count(&to) == 1 { Class::Pass(count(&from)) } else { Class::Call };
-        let y = self.computed(count(&to));
+        let (n, m) = (self.size(from), self.size(to));
+        let class = if m == 1 { Class::Pass(n) } else { Class::Call };
+        let y = self.computed(m);
         self.push(What::SumTo { x, from, to, y }, class);
         y
     }
@@ -434,25 +435,9 @@ impl<T: Float> Plan<'_, T> {
                 }
                 Class::Pass(n) => Item::Pass(self.pass(n, &order, here.clone(), &mut vacant)),
             };
-            // What is not taken any more.
             let mut done = vec![];
-            for place in here {
-                let mut ending: SmallVec<[Id; 8]> = SmallVec::new();
-                self.arguments(&self.instructions[order[place]].what, |x| {
-                    if self.values[x].last == place && !ending.contains(&x) {
-                        ending.push(x);
-                    }
-                });
-                for x in ending {
-                    let Value { maker: Some(maker), slot: Some(slot), count, .. } = self.values[x] else {
-                        continue;
-                    };
-                    match (self.instructions[maker].class, array_of(&slot)) {
-                        (Class::Pass(_), Some(_)) => vacant.push((count, slot)),
-                        (_, Some(k)) => done.push(k),
-                        _ => {}
-                    }
-                }
+            if class != Class::Number {
+                self.let_go(&order, here, &mut vacant, &mut done);
             }
             items.push((item, done));
             start = end;
@@ -466,6 +451,29 @@ impl<T: Float> Plan<'_, T> {
             uses.push(Use { slot, shape });
         }
         (items, uses, foreign)
+    }
+
+    /// The arrays that nothing takes after the instructions at these places: a pass may write over those of passes, and the
+    /// others are let go.
+    fn let_go(&self, order: &[usize], here: Range<usize>, vacant: &mut Vacant, done: &mut Vec<u32>) {
+        for place in here {
+            let mut ending: SmallVec<[Id; 8]> = SmallVec::new();
+            self.arguments(&self.instructions[order[place]].what, |x| {
+                if self.values[x].last == place && !ending.contains(&x) {
+                    ending.push(x);
+                }
+            });
+            for x in ending {
+                let Value { maker: Some(maker), slot: Some(slot), count, .. } = self.values[x] else {
+                    continue;
+                };
+                match (self.instructions[maker].class, array_of(&slot)) {
+                    (Class::Pass(_), Some(_)) => vacant.push((count, slot)),
+                    (_, Some(k)) => done.push(k),
+                    _ => {}
+                }
+            }
+        }
     }
 
     /// A place for what an op that is called computes.
@@ -500,8 +508,8 @@ impl<T: Float> Plan<'_, T> {
                 }
                 Item::Pull { op, place, x, y, g, sums: places }
             }
-            What::SumTo { x, from, to, y } => {
-                let (x, shape, y) = (Use { slot: self.slot(*x), shape: from.clone() }, to.clone(), *y);
+            &What::SumTo { x, from, to, y } => {
+                let (x, shape) = (self.used(x, from), self.graph.nodes[to].shape.clone());
                 Item::SumTo { x, shape, y: self.place(y) }
             }
             What::Add { .. } | What::Product { .. } => unreachable!("elementwise"),
@@ -545,13 +553,7 @@ impl<T: Float> Plan<'_, T> {
     }
 
     /// The instructions at these places of the order in one pass over `n` elements.
-    fn pass(
-        &mut self,
-        n: usize,
-        order: &[usize],
-        here: std::ops::Range<usize>,
-        vacant: &mut Vacant,
-    ) -> Pass<T> {
+    fn pass(&mut self, n: usize, order: &[usize], here: Range<usize>, vacant: &mut Vacant) -> Pass<T> {
         let mut registers = Registers {
             end: here.end,
             of: vec![],

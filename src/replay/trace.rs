@@ -6,8 +6,7 @@ use crate::tensor::Parents;
 use crate::{Array, Error, Indices, Mistake, Op, Place, Shape, Tensor};
 use smallvec::SmallVec;
 use std::cell::RefCell;
-use std::collections::BinaryHeap;
-use triomphe::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 thread_local! {
     /// The integers that the function being recorded was given.
@@ -46,13 +45,13 @@ pub(super) fn input<T: Float>(x: &Tensor<T>, wanted: bool) -> Tensor<T> {
 }
 
 fn marked<T: Float>(mut x: Tensor<T>) -> Tensor<T> {
-    Arc::get_mut(&mut x.0).expect("nobody else has it yet").traced = true;
+    x.0.get_mut().expect("nobody else has it yet").traced = true;
     x
 }
 
 /// `x`, made just now, as something to differentiate by, though nothing that it was computed from is.
 pub(crate) fn wanted<T: Float>(mut x: Tensor<T>) -> Tensor<T> {
-    Arc::get_mut(&mut x.0).expect("nobody else has it yet").wanted = true;
+    x.0.get_mut().expect("nobody else has it yet").wanted = true;
     x
 }
 
@@ -92,7 +91,7 @@ pub(crate) fn follow<T: Float>(
         true => marked(Tensor::node(data, None, true, place)),
         false => marked(Tensor::unrecorded(data, &*op, &parents, place)),
     };
-    Arc::get_mut(&mut y.0).expect("nobody else has it yet").how = Some((op, parents));
+    y.0.get_mut().expect("nobody else has it yet").how = Some((op, parents));
     Ok(y)
 }
 
@@ -159,36 +158,20 @@ impl<T: Float> Held<T> {
     }
 }
 
-/// A tensor in a heap, the newest on top.
-struct ByAge<T: Float>(Tensor<T>);
-impl<T: Float> PartialEq for ByAge<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id() == other.0.id()
-    }
-}
-impl<T: Float> Eq for ByAge<T> {}
-impl<T: Float> PartialOrd for ByAge<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl<T: Float> Ord for ByAge<T> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.id().cmp(&other.0.id())
-    }
-}
-
 impl<T: Float> Graph<T> {
     /// The graph of `y`, taken apart from the newest node to the oldest: the program keeps the ops and lets the values
     /// of the recording go.
     pub(super) fn of(y: Tensor<T>, inputs: &[Tensor<T>], indices: &[Indices]) -> Graph<T> {
-        let (mut nodes, mut ids, mut ops, mut taken) = (vec![], vec![], vec![], vec![]);
-        let mut heap = BinaryHeap::from([ByAge(y)]);
-        while let Some(ByAge(x)) = heap.pop() {
-            while heap.peek().is_some_and(|other| other.0.id() == x.id()) {
-                heap.pop();
-            }
-            ids.push(x.id());
+        let ids = number(&y);
+        let index = |x: &Tensor<T>| match x.0.hint.load(Relaxed) as usize {
+            hint if ids.get(hint) == Some(&x.id()) => hint,
+            _ => ids.binary_search(&x.id()).expect("numbered"),
+        };
+        let (mut nodes, mut ops, mut taken) = (Vec::with_capacity(ids.len()), vec![], vec![]);
+        let mut waiting: Vec<Option<Tensor<T>>> = ids.iter().map(|_| None).collect();
+        *waiting.last_mut().expect("y at least") = Some(y);
+        while let Some(x) = waiting.pop() {
+            let x = x.expect("something newer was computed from it");
             let (shape, place, wanted) = (Shape::from(x.shape()), x.location(), x.wants_grad());
             let from = if !x.0.traced {
                 From::Constant(x.0.data.clone())
@@ -202,34 +185,53 @@ impl<T: Float> Graph<T> {
                     let which = indices.iter().position(same).expect("checked when it was recorded");
                     taken.push((ops.len(), which, Shape::from(used.shape())));
                 }
-                let edges: SmallVec<[u64; 3]> = parents.iter().map(Tensor::id).collect();
-                heap.extend(parents.into_iter().map(ByAge));
-                ops.push((held, edges));
-                From::Op(ops.len() - 1, SmallVec::new())
+                ops.push(held);
+                let mut edges = SmallVec::new();
+                for x in parents {
+                    let i = index(&x);
+                    edges.push(i as u32);
+                    waiting[i] = Some(x);
+                }
+                From::Op(ops.len() - 1, edges)
             };
             nodes.push(Node { shape, place, wanted, from });
         }
         nodes.reverse();
-        ids.reverse();
-        let number = |id: &u64| ids.binary_search(id).expect("taken apart") as u32;
-        for node in &mut nodes {
-            if let From::Op(k, parents) = &mut node.from {
-                parents.extend(ops[*k].1.iter().map(number));
-            }
-        }
-        Graph { nodes, ops: ops.into_iter().map(|(held, _)| held).collect(), indices: taken }
+        Graph { nodes, ops, indices: taken }
     }
 }
 
+/// The ids of what `y` was computed from, the oldest first, its own last. Each node's place among them is noted in the node, as
+/// a hint: see [`Frontier`](crate::frontier::Frontier).
+fn number<T: Float>(y: &Tensor<T>) -> Vec<u64> {
+    let mut found: Vec<&Tensor<T>> = vec![];
+    let mut waiting = vec![y];
+    while let Some(x) = waiting.pop() {
+        let hint = x.0.hint.load(Relaxed) as usize;
+        if !found.get(hint).is_some_and(|other| other.0.is(&x.0)) {
+            x.0.hint.store(found.len() as u32, Relaxed);
+            found.push(x);
+            if x.0.traced {
+                waiting.extend(x.parents());
+            }
+        }
+    }
+    found.sort_by_key(|x| x.id()); // stable, and so fast where they come in order
+    found.dedup_by_key(|x| x.id());
+    for (i, x) in found.iter().enumerate() {
+        x.0.hint.store(i as u32, Relaxed);
+    }
+    found.iter().map(|x| x.id()).collect()
+}
+
 /// The op of a node and its arguments; the node goes if nobody else holds it.
-fn take_apart<T: Float>(x: Tensor<T>) -> (Held<T>, Parents<T>) {
-    match Arc::try_unwrap(x.0) {
-        Ok(mut node) => {
+fn take_apart<T: Float>(mut x: Tensor<T>) -> (Held<T>, Parents<T>) {
+    match x.0.get_mut() {
+        Some(node) => {
             let (op, parents) = node.how.take().expect("what is traced and no input was computed");
             (Held::Own(op), parents)
         }
-        Err(shared) => {
-            let x = Tensor(shared);
+        None => {
             let parents = x.parents().into();
             (Held::Node(x), parents)
         }
