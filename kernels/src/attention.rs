@@ -45,6 +45,15 @@ pub fn attention<T: Float>(
     v: &Array<T>,
     scores: Scores<'_, T>,
 ) -> Result<Array<T>> {
+    T::attention_here(q, k, v, scores)
+}
+
+pub(crate) fn attention_here<T: Float>(
+    q: &Array<T>,
+    k: &Array<T>,
+    v: &Array<T>,
+    scores: Scores<'_, T>,
+) -> Result<Array<T>> {
     let heads = Heads::new([q, k, v], scores)?;
     let [t, s, d, e] = heads.size;
     let mut y = Rows::new(q, heads.shape(t, e));
@@ -63,6 +72,16 @@ pub fn attention<T: Float>(
 /// # Errors
 /// As [`attention`]; or if `g` has another shape than its result.
 pub fn attention_back<T: Float>(
+    q: &Array<T>,
+    k: &Array<T>,
+    v: &Array<T>,
+    g: &Array<T>,
+    scores: Scores<'_, T>,
+) -> Result<[Array<T>; 3]> {
+    T::attention_back_here(q, k, v, g, scores)
+}
+
+pub(crate) fn attention_back_here<T: Float>(
     q: &Array<T>,
     k: &Array<T>,
     v: &Array<T>,

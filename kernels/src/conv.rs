@@ -36,6 +36,15 @@ pub fn convolve<T: Float>(
     bias: Option<&Array<T>>,
     how: &Convolution,
 ) -> Array<T> {
+    T::convolve_here(x, w, bias, how)
+}
+
+pub(crate) fn convolve_here<T: Float>(
+    x: &Array<T>,
+    w: &Array<T>,
+    bias: Option<&Array<T>>,
+    how: &Convolution,
+) -> Array<T> {
     let plan = Plan::new(x.shape(), w.shape(), how);
     let (x, w, bias) = (x.contiguous(), w.contiguous(), bias.map(Array::contiguous));
     let (x, w) = (x.as_slice().expect("contiguous"), w.as_slice().expect("contiguous"));
@@ -58,6 +67,16 @@ pub fn convolve<T: Float>(
 /// # Panics
 /// If the shapes do not fit each other.
 pub fn convolve_back<T: Float>(
+    x: &Array<T>,
+    w: &Array<T>,
+    g: &Array<T>,
+    how: &Convolution,
+    wanted: [bool; 2],
+) -> [Option<Array<T>>; 2] {
+    T::convolve_back_here(x, w, g, how, wanted)
+}
+
+pub(crate) fn convolve_back_here<T: Float>(
     x: &Array<T>,
     w: &Array<T>,
     g: &Array<T>,

@@ -1,6 +1,7 @@
 //! The numbers arrays are made of: `f32` and `f64`.
 
 use crate::map::{self, BlockFn};
+use crate::once::Kernels;
 use crate::{Input, Sink, math};
 #[cfg(not(miri))]
 use gemmkit::{MatMut, MatRef, Parallelism};
@@ -21,6 +22,7 @@ mod sealed {
 /// system's.
 pub trait Float:
     sealed::Sealed
+    + Kernels
     + Copy
     + Default
     + PartialEq

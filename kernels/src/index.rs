@@ -8,6 +8,10 @@ use crate::{Array, Buffer, Error, Float, Indices, Result, Shape};
 /// # Errors
 /// If the axis does not exist or an index lies outside.
 pub fn index_select<T: Float>(x: &Array<T>, axis: usize, indices: &Indices) -> Result<Array<T>> {
+    T::index_select_here(x, axis, indices)
+}
+
+pub(crate) fn index_select_here<T: Float>(x: &Array<T>, axis: usize, indices: &Indices) -> Result<Array<T>> {
     indices.lie_inside(x.shape(), axis)?;
     let (before, after) = (&x.shape()[..axis], &x.shape()[axis + 1..]);
     let shape = [before, indices.shape(), after].concat();
@@ -32,6 +36,15 @@ pub fn index_select<T: Float>(x: &Array<T>, axis: usize, indices: &Indices) -> R
 /// # Panics
 /// If an index lies outside or the shapes do not fit: callers selected with the same indices before.
 pub fn index_add<T: Float>(target: &mut Array<T>, axis: usize, indices: &Indices, part: &Array<T>) {
+    T::index_add_here(target, axis, indices, part)
+}
+
+pub(crate) fn index_add_here<T: Float>(
+    target: &mut Array<T>,
+    axis: usize,
+    indices: &Indices,
+    part: &Array<T>,
+) {
     let (n, inner) = (target.shape()[axis], count(&target.shape()[axis + 1..]));
     let (outer, m) = (count(&target.shape()[..axis]), indices.as_slice().len());
     assert_eq!(part.len(), outer * m * inner, "index_add: a part for each index");
@@ -53,6 +66,14 @@ pub fn index_add<T: Float>(target: &mut Array<T>, axis: usize, indices: &Indices
 /// # Errors
 /// If the axis does not exist, the shapes differ along another one, or an index lies outside.
 pub fn take_along_axis<T: Float>(x: &Array<T>, axis: usize, indices: &Indices) -> Result<Array<T>> {
+    T::take_along_axis_here(x, axis, indices)
+}
+
+pub(crate) fn take_along_axis_here<T: Float>(
+    x: &Array<T>,
+    axis: usize,
+    indices: &Indices,
+) -> Result<Array<T>> {
     let from = x.contiguous();
     let from = from.as_slice().expect("contiguous");
     let places = places(x.shape(), axis, indices)?;
@@ -66,6 +87,15 @@ pub fn take_along_axis<T: Float>(x: &Array<T>, axis: usize, indices: &Indices) -
 /// # Errors
 /// If the axis does not exist, the shapes differ along another one or from that of the part, or an index lies outside.
 pub fn scatter_add<T: Float>(
+    target: &mut Array<T>,
+    axis: usize,
+    indices: &Indices,
+    part: &Array<T>,
+) -> Result<()> {
+    T::scatter_add_here(target, axis, indices, part)
+}
+
+pub(crate) fn scatter_add_here<T: Float>(
     target: &mut Array<T>,
     axis: usize,
     indices: &Indices,
@@ -109,6 +139,10 @@ fn places<'a>(
 /// # Errors
 /// If there are none, the axis does not exist, or another axis differs.
 pub fn concat<T: Float>(parts: &[&Array<T>], axis: usize) -> Result<Array<T>> {
+    T::concat_here(parts, axis)
+}
+
+pub(crate) fn concat_here<T: Float>(parts: &[&Array<T>], axis: usize) -> Result<Array<T>> {
     let Some(first) = parts.first() else { return Err(Error("there is nothing to concatenate".into())) };
     let mut shape = Shape::from(first.shape());
     if axis >= shape.len() {
@@ -150,6 +184,16 @@ pub fn add_to_slice<T: Float>(
     step: isize,
     part: &Array<T>,
 ) {
+    T::add_to_slice_here(target, axis, start, step, part)
+}
+
+pub(crate) fn add_to_slice_here<T: Float>(
+    target: &mut Array<T>,
+    axis: usize,
+    start: usize,
+    step: isize,
+    part: &Array<T>,
+) {
     let (n, len) = (target.shape()[axis], part.shape()[axis]);
     let (outer, inner) = (count(&target.shape()[..axis]), count(&target.shape()[axis + 1..]));
     assert_eq!(part.len(), outer * len * inner, "add_to_slice: a part of the target's shape");
@@ -173,6 +217,16 @@ pub fn add_to_slice<T: Float>(
 /// # Panics
 /// If the windows do not lie inside: callers took them from there before.
 pub fn add_to_windows<T: Float>(
+    target: &mut Array<T>,
+    axis: usize,
+    step: usize,
+    dilation: usize,
+    part: &Array<T>,
+) {
+    T::add_to_windows_here(target, axis, step, dilation, part)
+}
+
+pub(crate) fn add_to_windows_here<T: Float>(
     target: &mut Array<T>,
     axis: usize,
     step: usize,

@@ -37,6 +37,7 @@ mod linalg;
 mod map;
 pub mod math;
 mod matmul;
+mod once;
 mod order;
 mod pool;
 mod reduce;

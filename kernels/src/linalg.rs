@@ -26,6 +26,10 @@ pub enum Triangle {
 /// # Errors
 /// If `a` is not square or is singular, if `b` is no matrix with as many rows, or the leading axes do not broadcast.
 pub fn solve<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
+    T::solve_here(a, b)
+}
+
+pub(crate) fn solve_here<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
     let systems = Systems::of(a, b)?;
     let factors: Vec<_> = matrices(a).into_iter().map(DMatrix::lu).collect();
     if let Some(i) = factors.iter().position(|lu| !lu.is_invertible()) {
@@ -40,6 +44,14 @@ pub fn solve<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
 /// If `a` is not square or has a 0 on its diagonal, if `b` is no matrix with as many rows, or the leading axes do not
 /// broadcast.
 pub fn solve_triangular<T: Float>(a: &Array<T>, b: &Array<T>, triangle: Triangle) -> Result<Array<T>> {
+    T::solve_triangular_here(a, b, triangle)
+}
+
+pub(crate) fn solve_triangular_here<T: Float>(
+    a: &Array<T>,
+    b: &Array<T>,
+    triangle: Triangle,
+) -> Result<Array<T>> {
     let systems = Systems::of(a, b)?;
     let mut matrices = matrices(a);
     if matches!(triangle, Triangle::UnitLower | Triangle::UnitUpper) {
@@ -59,6 +71,10 @@ pub fn solve_triangular<T: Float>(a: &Array<T>, b: &Array<T>, triangle: Triangle
 /// # Errors
 /// If `x` is not square or its symmetric part is not positive definite.
 pub fn cholesky<T: Float>(x: &Array<T>) -> Result<Array<T>> {
+    T::cholesky_here(x)
+}
+
+pub(crate) fn cholesky_here<T: Float>(x: &Array<T>) -> Result<Array<T>> {
     let mut factors = Vec::new();
     check_square(x)?;
     for (i, m) in matrices(x).into_iter().enumerate() {
@@ -76,6 +92,10 @@ pub fn cholesky<T: Float>(x: &Array<T>) -> Result<Array<T>> {
 /// # Errors
 /// If `x` is not square.
 pub fn slogdet<T: Float>(x: &Array<T>) -> Result<Array<T>> {
+    T::slogdet_here(x)
+}
+
+pub(crate) fn slogdet_here<T: Float>(x: &Array<T>) -> Result<Array<T>> {
     let (mut signs, mut logarithms) = (Vec::new(), Vec::new());
     check_square(x)?;
     for m in matrices(x) {

@@ -15,6 +15,10 @@ const ALONE: usize = 1 << 18;
 /// # Errors
 /// If an argument has fewer than two axes, the inner lengths differ, or the leading axes do not broadcast.
 pub fn matmul<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
+    T::matmul_here(a, b)
+}
+
+pub(crate) fn matmul_here<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
     let (batch, (m, _, n)) = sizes(a, b)?;
     Ok(add_products(None, a, b, &matrices(&batch, m, n), &batch))
 }
@@ -28,6 +32,15 @@ pub fn matmul<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
 /// # Panics
 /// If the sum has another shape.
 pub fn matmul_to<T: Float>(
+    sum: Option<Array<T>>,
+    a: &Array<T>,
+    b: &Array<T>,
+    shape: &[usize],
+) -> Result<Array<T>> {
+    T::matmul_to_here(sum, a, b, shape)
+}
+
+pub(crate) fn matmul_to_here<T: Float>(
     sum: Option<Array<T>>,
     a: &Array<T>,
     b: &Array<T>,

@@ -10,6 +10,10 @@ use std::cmp::Ordering;
 /// # Errors
 /// If the axis does not exist, or has no elements to choose from.
 pub fn argmax<T: Float>(x: &Array<T>, axis: usize) -> Result<Indices> {
+    T::argmax_here(x, axis)
+}
+
+pub(crate) fn argmax_here<T: Float>(x: &Array<T>, axis: usize) -> Result<Indices> {
     first(x, axis, |a, b| a > b)
 }
 
@@ -19,6 +23,10 @@ pub fn argmax<T: Float>(x: &Array<T>, axis: usize) -> Result<Indices> {
 /// # Errors
 /// If the axis does not exist, or has no elements to choose from.
 pub fn argmin<T: Float>(x: &Array<T>, axis: usize) -> Result<Indices> {
+    T::argmin_here(x, axis)
+}
+
+pub(crate) fn argmin_here<T: Float>(x: &Array<T>, axis: usize) -> Result<Indices> {
     first(x, axis, |a, b| a < b)
 }
 
@@ -55,6 +63,15 @@ fn first<T: Float>(x: &Array<T>, axis: usize, beats: impl Fn(T, T) -> bool) -> R
 /// # Errors
 /// If the axis does not exist, or has fewer than `k` elements.
 pub fn argsort<T: Float>(x: &Array<T>, axis: usize, k: usize, descending: bool) -> Result<Indices> {
+    T::argsort_here(x, axis, k, descending)
+}
+
+pub(crate) fn argsort_here<T: Float>(
+    x: &Array<T>,
+    axis: usize,
+    k: usize,
+    descending: bool,
+) -> Result<Indices> {
     let shape = with_length(x, axis, k)?;
     let (n, inner) = (x.shape()[axis], count(&shape[axis + 1..]));
     if k > n {

@@ -24,6 +24,10 @@ pub struct Pooling {
 /// # Panics
 /// If there are fewer axes, or not a single window fits: callers have checked both.
 pub fn max_pool<T: Float>(x: &Array<T>, how: &Pooling) -> Array<T> {
+    T::max_pool_here(x, how)
+}
+
+pub(crate) fn max_pool_here<T: Float>(x: &Array<T>, how: &Pooling) -> Array<T> {
     pool::<T, Max>(x, how)
 }
 
@@ -33,6 +37,15 @@ pub fn max_pool<T: Float>(x: &Array<T>, how: &Pooling) -> Array<T> {
 /// # Panics
 /// If the shapes do not fit each other.
 pub fn max_pool_back<T: Float>(x: &Array<T>, y: &Array<T>, g: &Array<T>, how: &Pooling) -> Array<T> {
+    T::max_pool_back_here(x, y, g, how)
+}
+
+pub(crate) fn max_pool_back_here<T: Float>(
+    x: &Array<T>,
+    y: &Array<T>,
+    g: &Array<T>,
+    how: &Pooling,
+) -> Array<T> {
     pool_back::<T, Max>(x, y, g, how)
 }
 
@@ -41,6 +54,10 @@ pub fn max_pool_back<T: Float>(x: &Array<T>, y: &Array<T>, g: &Array<T>, how: &P
 /// # Panics
 /// If there are fewer axes, or not a single window fits: callers have checked both.
 pub fn mean_pool<T: Float>(x: &Array<T>, how: &Pooling) -> Array<T> {
+    T::mean_pool_here(x, how)
+}
+
+pub(crate) fn mean_pool_here<T: Float>(x: &Array<T>, how: &Pooling) -> Array<T> {
     pool::<T, Sum>(x, how)
 }
 
@@ -49,6 +66,15 @@ pub fn mean_pool<T: Float>(x: &Array<T>, how: &Pooling) -> Array<T> {
 /// # Panics
 /// If the shapes do not fit each other.
 pub fn mean_pool_back<T: Float>(x: &Array<T>, y: &Array<T>, g: &Array<T>, how: &Pooling) -> Array<T> {
+    T::mean_pool_back_here(x, y, g, how)
+}
+
+pub(crate) fn mean_pool_back_here<T: Float>(
+    x: &Array<T>,
+    y: &Array<T>,
+    g: &Array<T>,
+    how: &Pooling,
+) -> Array<T> {
     pool_back::<T, Sum>(x, y, g, how)
 }
 

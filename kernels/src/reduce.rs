@@ -54,6 +54,10 @@ impl<T: Float> Fold<T> for Max {
 /// # Errors
 /// If an axis does not exist.
 pub fn sum<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
+    T::sum_here(x, axes)
+}
+
+pub(crate) fn sum_here<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
     reduce::<T, Sum>(x, axes)
 }
 
@@ -62,12 +66,20 @@ pub fn sum<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
 /// # Errors
 /// If an axis does not exist.
 pub fn max<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
+    T::max_here(x, axes)
+}
+
+pub(crate) fn max_here<T: Float>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>> {
     reduce::<T, Max>(x, axes)
 }
 
 /// Whether no element is NaN or infinite. In one pass over memory, faster than a sum: finite numbers times 0 add up to 0
 /// in any order.
 pub fn all_finite<T: Float>(x: &Array<T>) -> bool {
+    T::all_finite_here(x)
+}
+
+pub(crate) fn all_finite_here<T: Float>(x: &Array<T>) -> bool {
     match x.as_scalar() {
         Some(v) => v * T::ZERO == T::ZERO,
         None => dispatch(AllFinite(x.contiguous().as_slice().expect("made contiguous"))),
@@ -99,6 +111,10 @@ impl<T: Float> Kernel for AllFinite<'_, T> {
 /// # Panics
 /// If it could not.
 pub fn sum_to<T: Float>(x: &Array<T>, shape: &[usize]) -> Array<T> {
+    T::sum_to_here(x, shape)
+}
+
+pub(crate) fn sum_to_here<T: Float>(x: &Array<T>, shape: &[usize]) -> Array<T> {
     if x.shape() == shape {
         return x.clone();
     }
@@ -172,6 +188,10 @@ fn reduce<T: Float, F: Fold<T>>(x: &Array<T>, axes: &[usize]) -> Result<Array<T>
 
 /// The sum of a block: few enough numbers for no tree but that across the lanes.
 pub(crate) fn total<T: Float>(x: &[T]) -> T {
+    T::total_here(x)
+}
+
+pub(crate) fn total_here<T: Float>(x: &[T]) -> T {
     dispatch(Total(x))
 }
 

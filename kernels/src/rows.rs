@@ -249,6 +249,10 @@ fn exponentials<T: Float>(x: &[T]) -> (T, T) {
 /// `eˣ / Σ eˣ` along the last axis, without overflow. A score of −∞ has the share 0, also in a row of nothing else; scores of
 /// +∞ share their row equally; NaN makes its row NaN.
 pub fn softmax<T: Float>(x: &Array<T>) -> Array<T> {
+    T::softmax_here(x)
+}
+
+pub(crate) fn softmax_here<T: Float>(x: &Array<T>) -> Array<T> {
     struct Softmax<'a, T>(&'a Rows<T>);
     impl<T: Float> Parts<T, 1> for Softmax<'_, T> {
         #[inline(always)]
@@ -283,6 +287,10 @@ pub fn softmax<T: Float>(x: &Array<T>) -> Array<T> {
 
 /// `x − ln Σ eˣ` along the last axis, without overflow; −∞ in a row of −∞ alone.
 pub fn log_softmax<T: Float>(x: &Array<T>) -> Array<T> {
+    T::log_softmax_here(x)
+}
+
+pub(crate) fn log_softmax_here<T: Float>(x: &Array<T>) -> Array<T> {
     struct LogSoftmax<'a, T>(&'a Rows<T>);
     impl<T: Float> Parts<T, 1> for LogSoftmax<'_, T> {
         #[inline(always)]
@@ -304,6 +312,10 @@ pub fn log_softmax<T: Float>(x: &Array<T>) -> Array<T> {
 
 /// `ln Σ eˣ` along the last axis, which keeps length 1, without overflow; −∞ of none and of −∞ alone.
 pub fn logsumexp<T: Float>(x: &Array<T>) -> Array<T> {
+    T::logsumexp_here(x)
+}
+
+pub(crate) fn logsumexp_here<T: Float>(x: &Array<T>) -> Array<T> {
     struct LogSumExp<'a, T>(&'a Rows<T>);
     impl<T: Float> Parts<T, 1> for LogSumExp<'_, T> {
         #[inline(always)]
@@ -325,6 +337,10 @@ pub fn logsumexp<T: Float>(x: &Array<T>) -> Array<T> {
 
 /// `y·(g − Σ g·y)`: what a cotangent of the [`softmax`] `y` gives its argument.
 pub fn softmax_back<T: Float>(y: &Array<T>, g: &Array<T>, into: Sink<'_, T>) {
+    T::softmax_back_here(y, g, into)
+}
+
+pub(crate) fn softmax_back_here<T: Float>(y: &Array<T>, g: &Array<T>, into: Sink<'_, T>) {
     struct SoftmaxBack<'a, T>([&'a Rows<T>; 2]);
     impl<T: Float> Parts<T, 1> for SoftmaxBack<'_, T> {
         #[inline(always)]
@@ -351,6 +367,10 @@ pub fn softmax_back<T: Float>(y: &Array<T>, g: &Array<T>, into: Sink<'_, T>) {
 /// `g − eʸ·Σ g`: what a cotangent of the [`log_softmax`] `y` gives its argument; 0 in rows of −∞ alone, which depend on
 /// nothing.
 pub fn log_softmax_back<T: Float>(y: &Array<T>, g: &Array<T>, into: Sink<'_, T>) {
+    T::log_softmax_back_here(y, g, into)
+}
+
+pub(crate) fn log_softmax_back_here<T: Float>(y: &Array<T>, g: &Array<T>, into: Sink<'_, T>) {
     struct LogSoftmaxBack<'a, T>([&'a Rows<T>; 2]);
     impl<T: Float> Parts<T, 1> for LogSoftmaxBack<'_, T> {
         #[inline(always)]
@@ -382,6 +402,10 @@ pub fn log_softmax_back<T: Float>(y: &Array<T>, g: &Array<T>, into: Sink<'_, T>)
 
 /// `g·softmax(x)`: what a cotangent of the [`logsumexp`] of `x` gives it.
 pub fn logsumexp_back<T: Float>(x: &Array<T>, g: &Array<T>, into: Sink<'_, T>) {
+    T::logsumexp_back_here(x, g, into)
+}
+
+pub(crate) fn logsumexp_back_here<T: Float>(x: &Array<T>, g: &Array<T>, into: Sink<'_, T>) {
     struct LogSumExpBack<'a, T>([&'a Rows<T>; 2]);
     impl<T: Float> Parts<T, 1> for LogSumExpBack<'_, T> {
         #[inline(always)]
@@ -425,6 +449,10 @@ impl<T: Float> Picks<'_, T> {
 /// # Panics
 /// If there is no pick for a row, or no weight for one.
 pub fn log_likelihood<T: Float>(x: &Array<T>, picks: Picks<'_, T>) -> T {
+    T::log_likelihood_here(x, picks)
+}
+
+pub(crate) fn log_likelihood_here<T: Float>(x: &Array<T>, picks: Picks<'_, T>) -> T {
     struct LogLikelihood<'a, T>(&'a Rows<T>, Picks<'a, T>);
     impl<T: Float> Parts<T, 1> for LogLikelihood<'_, T> {
         #[inline(always)]
@@ -456,6 +484,10 @@ pub fn log_likelihood<T: Float>(x: &Array<T>, picks: Picks<'_, T>) -> T {
 /// # Panics
 /// As [`log_likelihood`].
 pub fn log_likelihood_back<T: Float>(x: &Array<T>, picks: Picks<'_, T>, g: T, into: Sink<'_, T>) {
+    T::log_likelihood_back_here(x, picks, g, into)
+}
+
+pub(crate) fn log_likelihood_back_here<T: Float>(x: &Array<T>, picks: Picks<'_, T>, g: T, into: Sink<'_, T>) {
     struct LogLikelihoodBack<'a, T>(&'a Rows<T>, Picks<'a, T>, T);
     impl<T: Float> Parts<T, 1> for LogLikelihoodBack<'_, T> {
         #[inline(always)]
@@ -537,32 +569,7 @@ impl<T: Float> Moments<T> {
 impl<T: Float> Normalize<'_, T> {
     /// The value at `x`.
     pub fn value(&self, x: &Array<T>) -> Array<T> {
-        struct Value<'a, T> {
-            x: &'a Rows<T>,
-            weight: &'a [T],
-            bias: &'a [T],
-            centred: bool,
-            epsilon: T,
-        }
-        impl<T: Float> Parts<T, 1> for Value<'_, T> {
-            #[inline(always)]
-            fn part(&self, i: usize, [mut out]: [Sink<'_, T>; 1]) {
-                let x = self.x.row(i);
-                let moments = Moments::of(x, self.centred, self.epsilon);
-                write(
-                    [x, self.weight, self.bias],
-                    &mut out,
-                    #[inline(always)]
-                    |[x, w, b]| moments.unit(x) * w + b,
-                );
-            }
-        }
-        let rows = Rows::new(x, self.axes);
-        let [weight, bias] =
-            [(self.weight, T::ONE), (self.bias, T::ZERO)].map(|(a, or)| numbers(a, rows.length, or));
-        let (weight, bias) = (weight.all(), bias.all());
-        let value = Value { x: &rows, weight, bias, centred: self.centred, epsilon: self.epsilon };
-        made(x.shape(), |out| rows.each(value, rows.length, out))
+        T::normalize_here(self, x)
     }
 
     /// What a cotangent `g` of the value gives `x`, into a sink; and what it gives weight and bias, in the shape of a row, if
@@ -574,83 +581,122 @@ impl<T: Float> Normalize<'_, T> {
         into: Sink<'_, T>,
         parameters: bool,
     ) -> Option<[Array<T>; 2]> {
-        struct Back<'a, T> {
-            x: &'a Rows<T>,
-            g: &'a Rows<T>,
-            weight: &'a [T],
-            centred: bool,
-            epsilon: T,
+        T::normalize_back_here(self, x, g, into, parameters)
+    }
+}
+
+pub(crate) fn normalize_here<T: Float>(how: &Normalize<'_, T>, x: &Array<T>) -> Array<T> {
+    struct Value<'a, T> {
+        x: &'a Rows<T>,
+        weight: &'a [T],
+        bias: &'a [T],
+        centred: bool,
+        epsilon: T,
+    }
+    impl<T: Float> Parts<T, 1> for Value<'_, T> {
+        #[inline(always)]
+        fn part(&self, i: usize, [mut out]: [Sink<'_, T>; 1]) {
+            let x = self.x.row(i);
+            let moments = Moments::of(x, self.centred, self.epsilon);
+            write(
+                [x, self.weight, self.bias],
+                &mut out,
+                #[inline(always)]
+                |[x, w, b]| moments.unit(x) * w + b,
+            );
         }
-        // Parts are groups of rows.
-        impl<T: Float> Parts<T, 2> for Back<'_, T> {
-            #[inline(always)]
-            fn part(&self, group: usize, [mut out, mut parameters]: [Sink<'_, T>; 2]) {
-                if let Sink::Write(sums) = &mut parameters {
-                    sums.fill(T::ZERO);
-                }
-                let (w, n) = (self.weight, T::of(self.x.length as f64));
-                for k in 0..GROUP.min(self.x.number - group * GROUP) {
-                    let [x, g] = [self.x, self.g].map(|rows| rows.row(group * GROUP + k));
-                    let moments = Moments::of(x, self.centred, self.epsilon);
-                    let mean = if self.centred {
-                        fold(
-                            [g, w],
-                            Sum,
-                            #[inline(always)]
-                            |[g, w]| chain(g, w),
-                        ) / n
-                    } else {
-                        T::ZERO
-                    };
-                    let along = fold(
-                        [x, g, w],
+    }
+    let rows = Rows::new(x, how.axes);
+    let [weight, bias] =
+        [(how.weight, T::ONE), (how.bias, T::ZERO)].map(|(a, or)| numbers(a, rows.length, or));
+    let (weight, bias) = (weight.all(), bias.all());
+    let value = Value { x: &rows, weight, bias, centred: how.centred, epsilon: how.epsilon };
+    made(x.shape(), |out| rows.each(value, rows.length, out))
+}
+
+pub(crate) fn normalize_back_here<T: Float>(
+    how: &Normalize<'_, T>,
+    x: &Array<T>,
+    g: &Array<T>,
+    into: Sink<'_, T>,
+    parameters: bool,
+) -> Option<[Array<T>; 2]> {
+    struct Back<'a, T> {
+        x: &'a Rows<T>,
+        g: &'a Rows<T>,
+        weight: &'a [T],
+        centred: bool,
+        epsilon: T,
+    }
+    // Parts are groups of rows.
+    impl<T: Float> Parts<T, 2> for Back<'_, T> {
+        #[inline(always)]
+        fn part(&self, group: usize, [mut out, mut parameters]: [Sink<'_, T>; 2]) {
+            if let Sink::Write(sums) = &mut parameters {
+                sums.fill(T::ZERO);
+            }
+            let (w, n) = (self.weight, T::of(self.x.length as f64));
+            for k in 0..GROUP.min(self.x.number - group * GROUP) {
+                let [x, g] = [self.x, self.g].map(|rows| rows.row(group * GROUP + k));
+                let moments = Moments::of(x, self.centred, self.epsilon);
+                let mean = if self.centred {
+                    fold(
+                        [g, w],
                         Sum,
                         #[inline(always)]
-                        |[x, g, w]| chain(chain(g, w), moments.unit(x)),
-                    ) / n;
+                        |[g, w]| chain(g, w),
+                    ) / n
+                } else {
+                    T::ZERO
+                };
+                let along = fold(
+                    [x, g, w],
+                    Sum,
+                    #[inline(always)]
+                    |[x, g, w]| chain(chain(g, w), moments.unit(x)),
+                ) / n;
+                write(
+                    [x, g, w],
+                    &mut out.part(k * x.len(), x.len()),
+                    #[inline(always)]
+                    |[x, g, w]| {
+                        let centred = (chain(g, w) - mean) - chain(along, moments.unit(x));
+                        chain(centred, moments.scale)
+                    },
+                );
+                if let Sink::Write(sums) = &mut parameters {
+                    let (weight, bias) = sums.split_at_mut(x.len());
                     write(
-                        [x, g, w],
-                        &mut out.part(k * x.len(), x.len()),
+                        [x, g],
+                        &mut Sink::Add(weight),
                         #[inline(always)]
-                        |[x, g, w]| {
-                            let centred = (chain(g, w) - mean) - chain(along, moments.unit(x));
-                            chain(centred, moments.scale)
-                        },
+                        |[x, g]| chain(g, moments.unit(x)),
                     );
-                    if let Sink::Write(sums) = &mut parameters {
-                        let (weight, bias) = sums.split_at_mut(x.len());
-                        write(
-                            [x, g],
-                            &mut Sink::Add(weight),
-                            #[inline(always)]
-                            |[x, g]| chain(g, moments.unit(x)),
-                        );
-                        write(
-                            [g],
-                            &mut Sink::Add(bias),
-                            #[inline(always)]
-                            |[g]| g,
-                        );
-                    }
+                    write(
+                        [g],
+                        &mut Sink::Add(bias),
+                        #[inline(always)]
+                        |[g]| g,
+                    );
                 }
             }
         }
-        let (x, g) = (Rows::new(x, self.axes), Rows::new(g, self.axes));
-        let (n, groups) = (x.length, x.number.div_ceil(GROUP));
-        let weight = numbers(self.weight, n, T::ONE);
-        let (centred, epsilon) = (self.centred, self.epsilon);
-        let back = Back { x: &x, g: &g, weight: weight.all(), centred, epsilon };
-        let mut sums = parameters.then(|| Buffer::scratch(groups * 2 * n));
-        let out = [
-            Output { sink: into, width: GROUP * n },
-            Output { sink: sums.as_deref_mut().map_or(Sink::Drop, Sink::Write), width: 2 * n },
-        ];
-        each_part(back, groups, GROUP * n, out);
-        sums.map(|sums| {
-            let total = sum(&Array::from_buffer(sums, &[groups, 2, n]), &[0]).expect("three axes");
-            [0, 1].map(|k| total.slice(1, k, 1, 1).expect("one of two"))
-        })
     }
+    let (x, g) = (Rows::new(x, how.axes), Rows::new(g, how.axes));
+    let (n, groups) = (x.length, x.number.div_ceil(GROUP));
+    let weight = numbers(how.weight, n, T::ONE);
+    let (centred, epsilon) = (how.centred, how.epsilon);
+    let back = Back { x: &x, g: &g, weight: weight.all(), centred, epsilon };
+    let mut sums = parameters.then(|| Buffer::scratch(groups * 2 * n));
+    let out = [
+        Output { sink: into, width: GROUP * n },
+        Output { sink: sums.as_deref_mut().map_or(Sink::Drop, Sink::Write), width: 2 * n },
+    ];
+    each_part(back, groups, GROUP * n, out);
+    sums.map(|sums| {
+        let total = sum(&Array::from_buffer(sums, &[groups, 2, n]), &[0]).expect("three axes");
+        [0, 1].map(|k| total.slice(1, k, 1, 1).expect("one of two"))
+    })
 }
 
 /// The numbers of `a`, or the same one `n` times.

@@ -8,6 +8,10 @@ use crate::{Array, Buffer, Error, Float, Result};
 /// # Errors
 /// If the axis does not exist.
 pub fn cumsum<T: Float>(x: &Array<T>, axis: usize, backwards: bool) -> Result<Array<T>> {
+    T::cumsum_here(x, axis, backwards)
+}
+
+pub(crate) fn cumsum_here<T: Float>(x: &Array<T>, axis: usize, backwards: bool) -> Result<Array<T>> {
     let shape = x.shape();
     let Some(&n) = shape.get(axis) else {
         return Err(Error(format!("there is no axis {axis} in the shape {shape:?}")));
