@@ -87,6 +87,29 @@ impl Layout {
         }
         merged
     }
+
+    /// The same elements in the same order under another shape of as many, if strides can say it.
+    fn reshaped(&self, shape: &[usize]) -> Option<Layout> {
+        let mut layout = Layout { offset: self.offset, ..Layout::row_major(shape) };
+        if self.is_row_major() {
+            return Some(layout);
+        }
+        // From the last axis on: each of those that one stride can walk has to be a product of new ones.
+        let merged = self.merged();
+        let mut axes = merged.shape.iter().zip(&merged.strides).rev();
+        let (mut left, mut step) = (1, 0);
+        for (stride, &n) in layout.strides.iter_mut().zip(shape).rev().filter(|(_, n)| **n != 1) {
+            if left == 1 {
+                (left, step) = axes.next().map(|(&n, &step)| (n, step))?;
+            }
+            if left % n != 0 {
+                return None;
+            }
+            *stride = step;
+            (left, step) = (left / n, step * n as isize);
+        }
+        Some(layout)
+    }
 }
 
 /// How many elements an array of this shape has.
@@ -388,9 +411,11 @@ impl<T: Float> Array<T> {
         if shape == self.shape() {
             return Ok(self.clone());
         }
-        let dense = self.contiguous();
-        let offset = dense.layout().offset;
-        Ok(dense.with_layout(Layout { offset, ..Layout::row_major(shape) }))
+        let from = self.layout();
+        match from.reshaped(shape) {
+            Some(layout) => Ok(self.with_layout(layout)),
+            None => Ok(self.copied().with_layout(Layout::row_major(shape))),
+        }
     }
 
     /// The axes in another order: axis `k` of the result is axis `order[k]` of this array.

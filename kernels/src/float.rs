@@ -4,7 +4,7 @@ use crate::map::{self, BlockFn};
 use crate::once::Kernels;
 use crate::{Input, Sink, math};
 #[cfg(not(miri))]
-use gemmkit::{MatMut, MatRef, Parallelism};
+use gemmkit::{Bias, MatMut, MatRef, Parallelism};
 use std::fmt::{Debug, Display, LowerExp};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
@@ -81,10 +81,17 @@ pub trait Float:
     /// `self·a + b`, rounded once. Only for loops compiled for processors that have it: elsewhere it is a slow function.
     #[doc(hidden)]
     fn mul_add(self, a: Self, b: Self) -> Self;
-    /// `a·b + beta·out` for two matrices, for [`matmul`](crate::matmul).
+    /// `a·b + beta·out` for two matrices, and then the bias in each row, for [`matmul`](crate::matmul).
     #[cfg(not(miri))]
     #[doc(hidden)]
-    fn gemm(a: MatRef<Self>, b: MatRef<Self>, beta: Self, out: MatMut<Self>, parallelism: Parallelism);
+    fn gemm(
+        a: MatRef<Self>,
+        b: MatRef<Self>,
+        beta: Self,
+        out: MatMut<Self>,
+        bias: Option<&[Self]>,
+        parallelism: Parallelism,
+    );
     /// The loop of [`map_into`](crate::map_into), compiled in this crate.
     #[doc(hidden)]
     fn each_block(
@@ -163,8 +170,15 @@ macro_rules! float {
                 $T::powf(self, y)
             }
             #[cfg(not(miri))]
-            fn gemm(a: MatRef<Self>, b: MatRef<Self>, beta: Self, out: MatMut<Self>, parallelism: Parallelism) {
-                gemmkit::gemm(1.0, a, b, beta, out, parallelism);
+            fn gemm(
+                a: MatRef<Self>,
+                b: MatRef<Self>,
+                beta: Self,
+                out: MatMut<Self>,
+                bias: Option<&[Self]>,
+                parallelism: Parallelism,
+            ) {
+                gemmkit::gemm_fused(1.0, a, b, beta, out, bias.map(Bias::PerCol), None, parallelism);
             }
             fn each_block(
                 f: &BlockFn<'_, $T>,

@@ -4,7 +4,7 @@
 //! - [`map`], [`map_into`], [`map_over`]: any [`Function`] of several arrays in one pass over memory, vectorised.
 //! - [`Chain`]: many functions in one pass.
 //! - [`sum`], [`max`], [`sum_to`]: reductions along any axes, accurate and the same on any number of threads.
-//! - [`matmul`], [`matmul_to`]; [`convolve`], [`max_pool`], [`mean_pool`], [`attention()`] and the way back.
+//! - [`matmul`], [`matmul_to`], [`affine`]; [`convolve`], [`max_pool`], [`mean_pool`], [`attention()`] and the way back.
 //! - [`softmax`], [`logsumexp`], [`log_likelihood`], [`Normalize`]: what looks at whole rows, and the ways back.
 //! - [`concat()`], [`index_select`], [`take_along_axis`] and their reverses; [`Indices`].
 //! - [`argsort`], [`argmax`], [`argmin`]; [`cumsum`].
@@ -60,7 +60,7 @@ pub use indices::{Indices, Origin};
 #[cfg(feature = "linalg")]
 pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};
 pub use map::{Function, Input, Sink, map, map_into, map_over};
-pub use matmul::{matmul, matmul_to};
+pub use matmul::{affine, matmul, matmul_to};
 pub use order::{argmax, argmin, argsort};
 pub use pool::{Pooling, max_pool, max_pool_back, mean_pool, mean_pool_back};
 pub use reduce::{all_finite, max, sum, sum_to};

@@ -56,6 +56,28 @@ pub(crate) fn matmul_to_here<T: Float>(
     Ok(add_products(sum, a, b, shape, &batch))
 }
 
+/// `out[i, j] = bias[j] + Σₖ a[i, k] · b[k, j]`: the bias is added while the product is written.
+///
+/// # Errors
+/// If `a` and `b` are no matrices that fit each other, or `bias` has not as many elements as `b` has columns.
+pub fn affine<T: Float>(a: &Array<T>, b: &Array<T>, bias: &Array<T>) -> Result<Array<T>> {
+    let (batch, (m, k, n)) = sizes(a, b)?;
+    if !batch.is_empty() || *bias.shape() != [n] {
+        let (a, b, bias) = (a.shape(), b.shape(), bias.shape());
+        return Err(Error(format!("shapes {a:?}, {b:?} and {bias:?} are not two matrices and a bias")));
+    }
+    let (a, b, bias) = (operand(a.clone()), operand(b.clone()), bias.contiguous());
+    let bias = bias.as_slice().expect("contiguous");
+    let mut out = Buffer::scratch(m * n);
+    if k == 0 {
+        out.chunks_mut(n.max(1)).for_each(|row| row.copy_from_slice(bias));
+    } else if m * n > 0 {
+        let [a, b] = [&a, &b].map(|x| Matrix::of(x, x.layout().offset));
+        single(a, b, (m, k, n), &mut out, Onto::Row(bias), false);
+    }
+    Ok(Array::from_buffer(out, &[m, n]))
+}
+
 /// The shape of a batch of matrices.
 fn matrices(batch: &[usize], rows: usize, columns: usize) -> Shape {
     batch.iter().copied().chain([rows, columns]).collect()
@@ -119,7 +141,8 @@ fn add_products<T: Float>(
             out.fill(T::ZERO);
         }
         for (i, (at, bt)) in factors.into_iter().enumerate().filter(|_| k > 0) {
-            single(Matrix::of(&a, at), Matrix::of(&b, bt), (m, k, n), out, !fresh || i > 0, apart);
+            let onto = if fresh && i == 0 { Onto::Nothing } else { Onto::Sum };
+            single(Matrix::of(&a, at), Matrix::of(&b, bt), (m, k, n), out, onto, apart);
         }
     };
     if apart && work > ALONE {
@@ -146,52 +169,77 @@ impl<'a, T: Float> Matrix<'a, T> {
     }
 }
 
+/// What a product is added to.
+#[derive(Clone, Copy)]
+enum Onto<'a, T> {
+    Nothing,
+    /// What lies where it goes.
+    Sum,
+    /// The same row, everywhere.
+    Row(&'a [T]),
+}
+
 /// The product of two matrices by the definition: what the fast one is tested against, and what Miri runs.
 #[cfg(any(test, miri))]
-fn naive<T: Float>(a: Matrix<T>, b: Matrix<T>, (m, k, n): (usize, usize, usize), out: &mut [T], add: bool) {
+fn naive<T: Float>(
+    a: Matrix<T>,
+    b: Matrix<T>,
+    (m, k, n): (usize, usize, usize),
+    out: &mut [T],
+    onto: Onto<T>,
+) {
     let at = |x: Matrix<T>, i: usize, j: usize| x.from[(i as isize * x.row + j as isize * x.column) as usize];
     for (i, row) in out.chunks_mut(n).enumerate().take(m) {
         for (j, v) in row.iter_mut().enumerate() {
             let product = (0..k).map(|l| at(a, i, l) * at(b, l, j)).sum();
-            *v = if add { *v + product } else { product };
+            *v = match onto {
+                Onto::Nothing => product,
+                Onto::Sum => *v + product,
+                Onto::Row(row) => row[j] + product,
+            };
         }
     }
 }
 
-/// The product of two matrices into `out`, or added to it.
+/// The product of two matrices into `out`.
 #[cfg(miri)]
 fn single<T: Float>(
     a: Matrix<T>,
     b: Matrix<T>,
     size: (usize, usize, usize),
     out: &mut [T],
-    add: bool,
+    onto: Onto<T>,
     _alone: bool,
 ) {
-    naive(a, b, size, out, add);
+    naive(a, b, size, out, onto);
 }
 
-/// The product of two matrices into `out`, or added to it.
+/// The product of two matrices into `out`.
 #[cfg(not(miri))]
 fn single<T: Float>(
     a: Matrix<T>,
     b: Matrix<T>,
     (m, k, n): (usize, usize, usize),
     out: &mut [T],
-    add: bool,
+    onto: Onto<T>,
     alone: bool,
 ) {
+    let (add, bias) = match onto {
+        Onto::Nothing => (false, None),
+        Onto::Sum => (true, None),
+        Onto::Row(row) => (false, Some(row)),
+    };
     let alone = alone || m * k * n <= ALONE || threads() == 1;
     let parallelism = if alone { Parallelism::Serial } else { Parallelism::Rayon(threads()) };
     let turns = turns(&a, &b, (m, k, n));
     let (a, b) = (MatRef::new(a.from, m, k, a.row, a.column), MatRef::new(b.from, k, n, b.row, b.column));
     if turns {
         let mut columns = Buffer::scratch(m * n);
-        T::gemm(a, b, T::ZERO, MatMut::from_col_major(&mut columns, m, n), parallelism);
+        T::gemm(a, b, T::ZERO, MatMut::from_col_major(&mut columns, m, n), bias, parallelism);
         turn(&columns, out, m, add, alone);
     } else {
         let beta = if add { T::ONE } else { T::ZERO };
-        T::gemm(a, b, beta, MatMut::from_row_major(out, m, n), parallelism);
+        T::gemm(a, b, beta, MatMut::from_row_major(out, m, n), bias, parallelism);
     }
 }
 
@@ -307,12 +355,18 @@ mod tests {
                     let (b, bt) = (numbers(&[k, n], 2), numbers(&[n, k], 2).permute(&[1, 0]).unwrap());
                     for (a, b) in [(&a, &b), (&at, &b), (&a, &bt), (&at, &bt)] {
                         let mut want = vec![0.0; m * n];
-                        naive(Matrix::of(a, 0), Matrix::of(b, 0), (m, k, n), &mut want, false);
+                        naive(Matrix::of(a, 0), Matrix::of(b, 0), (m, k, n), &mut want, Onto::Nothing);
                         let got = matmul(a, b).unwrap();
                         assert!(distance(&got, &want) < 1e-13 * k as f64, "{m}×{k}×{n}");
                         let twice = matmul_to(Some(got), a, b, &[m, n]).unwrap();
                         want.iter_mut().for_each(|w| *w *= 2.0);
                         assert!(distance(&twice, &want) < 1e-13 * k as f64, "{m}×{k}×{n}, added");
+                        let bias = numbers(&[2 * n], 3).slice(0, 0, 2, n).unwrap();
+                        let row = bias.to_vec();
+                        let size = (m, k, n);
+                        naive(Matrix::of(a, 0), Matrix::of(b, 0), size, &mut want, Onto::Row(&row));
+                        let got = affine(a, b, &bias).unwrap();
+                        assert!(distance(&got, &want) < 1e-13 * k as f64, "{m}×{k}×{n}, with a bias");
                     }
                 }
             }
@@ -347,9 +401,11 @@ mod tests {
             let (b, bt) = (numbers(&[k, n], 2), numbers(&[n, k], 2).permute(&[1, 0]).unwrap());
             for (a, b) in [(&a, &b), (&at, &b), (&a, &bt), (&at, &bt)] {
                 let mut want = vec![1.0; m * n];
-                naive(Matrix::of(a, 0), Matrix::of(b, 0), (m, k, n), &mut want, true);
+                naive(Matrix::of(a, 0), Matrix::of(b, 0), (m, k, n), &mut want, Onto::Sum);
                 let got = matmul_to(Some(Array::ones(&[m, n])), a, b, &[m, n]).unwrap();
                 assert!(distance(&got, &want) < 1e-13 * k as f64, "{m}×{k}×{n}");
+                let got = affine(a, b, &Array::ones(&[n])).unwrap();
+                assert!(distance(&got, &want) < 1e-13 * k as f64, "{m}×{k}×{n}, with a bias");
             }
         }
         let turns = |m, k, n| {
@@ -398,6 +454,11 @@ mod tests {
     fn empty_products_are_zero_and_mistakes_are_named() {
         assert_eq!(matmul(&numbers(&[2, 0], 1), &numbers(&[0, 3], 1)).unwrap(), Array::full(&[2, 3], 0.0));
         assert_eq!(matmul(&numbers(&[0, 2], 1), &numbers(&[2, 3], 1)).unwrap().shape(), [0, 3]);
+        let bias = numbers(&[3], 3);
+        let only = affine(&numbers(&[2, 0], 1), &numbers(&[0, 3], 1), &bias).unwrap();
+        assert_eq!(only, bias.broadcast_to(&[2, 3]).unwrap());
+        assert_eq!(affine(&numbers(&[0, 2], 1), &numbers(&[2, 3], 1), &bias).unwrap().shape(), [0, 3]);
+        assert!(affine(&numbers(&[4, 2], 1), &numbers(&[2, 2], 1), &bias).is_err());
         let e = matmul(&numbers(&[2, 3], 1), &numbers(&[4, 5], 1)).unwrap_err();
         assert_eq!(e.0, "shapes [2, 3] and [4, 5]: rows of 3 cannot meet columns of 4");
         assert!(matmul(&numbers(&[3], 1), &numbers(&[3, 2], 1)).is_err());

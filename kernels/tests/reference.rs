@@ -83,7 +83,19 @@ fn views_have_the_elements_they_should() {
             let wide: Vec<usize> = [2].iter().chain(*shape).copied().collect();
             let wide = x.broadcast_to(&wide).unwrap();
             assert_eq!(wide.to_vec(), [x.to_vec(), x.to_vec()].concat());
+            assert_eq!(wide.reshape(&[count(shape), 2]).unwrap().to_vec(), wide.to_vec());
+            let apart: Vec<usize> = shape.iter().flat_map(|&n| [1, n]).collect();
+            assert_eq!(x.reshape(&apart).unwrap().reshape(shape).unwrap(), x);
         }
+    }
+    // Axes that are divided need no copy, axes that do not follow each other do.
+    let x = numbers::<f32>(&[4, 6], 1).permute(&[1, 0]).unwrap();
+    let divided = x.reshape(&[2, 3, 1, 2, 2]).unwrap();
+    assert_eq!(divided.storage().as_ptr(), x.storage().as_ptr());
+    assert_eq!(divided.to_vec(), x.to_vec());
+    assert_eq!(divided.reshape(&[6, 4]).unwrap(), x);
+    for other in [&[4, 6][..], &[24], &[3, 8], &[12, 2], &[2, 6, 2]] {
+        assert_eq!(x.reshape(other).unwrap().to_vec(), x.to_vec(), "{other:?}");
     }
     let x = numbers::<f32>(&[2, 3], 1);
     assert!(x.reshape(&[5]).is_err() && x.permute(&[0, 0]).is_err() && x.permute(&[0]).is_err());

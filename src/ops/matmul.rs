@@ -51,7 +51,7 @@ fn add_product<T: Float>(sum: &mut Option<Array<T>>, a: &Array<T>, b: &Array<T>,
     *sum = Some(kernels::matmul_to(sum.take(), a, b, shape).expect("factors and a sum that fit"));
 }
 
-/// `y[…, j] = bⱼ + Σₖ x[…, k] · w[k, j]`: the bias is where the product begins.
+/// `y[…, j] = bⱼ + Σₖ x[…, k] · w[k, j]`
 #[derive(Clone)]
 struct Affine;
 
@@ -69,10 +69,7 @@ impl<T: Float> Fused<T> for Affine {
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
         let [x, w, b] = [&x[0], &x[1], &x[2]].map(Tensor::data);
         let (leading, n) = (&x.shape()[..x.ndim() - 1], w.shape()[1]);
-        let x = rows(x);
-        let begin = b.broadcast_to(&[x.shape()[0], n])?.copied();
-        let y = kernels::matmul_to(Some(begin), &x, w, &[x.shape()[0], n])?;
-        y.reshape(&leading.iter().copied().chain([n]).collect::<Shape>())
+        kernels::affine(&rows(x), w, b)?.reshape(&leading.iter().copied().chain([n]).collect::<Shape>())
     }
     fn pull(&self, x: &[Tensor<T>], _: &Array<T>, g: &Array<T>, sums: &mut [Option<Array<T>>]) {
         let g = rows(g);

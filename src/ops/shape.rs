@@ -100,7 +100,23 @@ impl<T: Float> Linear<T> for Slice {
         sums: &mut [Option<Array<T>>],
     ) {
         let Slice { axis, start, step, .. } = op.0;
-        kernels::add_to_slice(sum_of(&mut sums[0], &x[0]), axis, start, step, g);
+        let from = x[0].data();
+        if from.as_slice().is_some() {
+            return kernels::add_to_slice(sum_of(&mut sums[0], &x[0]), axis, start, step, g);
+        }
+        // The sum lies in memory as the argument does: where its axes were exchanged, they can be exchanged back for nothing.
+        let strides = from.layout().strides;
+        let mut order: Shape = (0..from.ndim()).collect();
+        order.sort_by_key(|&k| std::cmp::Reverse(strides[k].unsigned_abs()));
+        let lying = |a: &Array<T>| a.permute(&order).expect("every axis once");
+        let place = |axis| order.iter().position(|&k| k == axis).expect("every axis once");
+        let back: Shape = (0..from.ndim()).map(place).collect();
+        let mut sum = match sums[0].take() {
+            Some(sum) => lying(&sum),
+            None => Array::full(&order.iter().map(|&k| from.shape()[k]).collect::<Shape>(), T::ZERO),
+        };
+        kernels::add_to_slice(&mut sum, place(axis), start, step, &lying(g));
+        sums[0] = Some(sum.permute(&back).expect("every axis once"));
     }
 }
 

@@ -364,6 +364,11 @@ fn moves<T: Float>() -> Vec<Case<T>> {
         case("slice", [M], |[x]| x.slice(1, 1..3)),
         case("slice of a middle axis", [B], |[x]| x.slice(-2, 1..=1)),
         case("slice of everything", [M], |[x]| x.slice(0, ..)),
+        case("slice of a transpose", [B], |[x]| x.permute(&[2, 0, 1]).slice(1, 1..)),
+        case("slices of a transpose", [B], |[x]| {
+            let turned = x.permute(&[1, 2, 0]);
+            turned.slice(0, 1..2).squeeze(0) * turned.slice(0, ..2).sum_axes(0)
+        }),
         case("slice of nothing", [M], |[x]| concat([&x.slice(0, 1..1), x], 0)),
         case("overlapping slices", [M], |[x]| x.slice(1, ..2) * x.slice(1, 1..)),
         case("concat", [M, (&[2, 1], ANY), (&[2, 2], ANY)], |[a, b, c]| concat([a, b, c], 1)),
