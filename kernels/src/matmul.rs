@@ -61,6 +61,10 @@ pub(crate) fn matmul_to_here<T: Float>(
 /// # Errors
 /// If `a` and `b` are no matrices that fit each other, or `bias` has not as many elements as `b` has columns.
 pub fn affine<T: Float>(a: &Array<T>, b: &Array<T>, bias: &Array<T>) -> Result<Array<T>> {
+    T::affine_here(a, b, bias)
+}
+
+pub(crate) fn affine_here<T: Float>(a: &Array<T>, b: &Array<T>, bias: &Array<T>) -> Result<Array<T>> {
     let (batch, (m, k, n)) = sizes(a, b)?;
     if !batch.is_empty() || *bias.shape() != [n] {
         let (a, b, bias) = (a.shape(), b.shape(), bias.shape());

@@ -90,6 +90,7 @@ once! {
     order::argmin_here(x: &Array<Self>, axis: usize) -> Result<Indices>;
     order::argsort_here(x: &Array<Self>, axis: usize, k: usize, descending: bool) -> Result<Indices>;
     scan::cumsum_here(x: &Array<Self>, axis: usize, backwards: bool) -> Result<Array<Self>>;
+    matmul::affine_here(a: &Array<Self>, b: &Array<Self>, bias: &Array<Self>) -> Result<Array<Self>>;
     matmul::matmul_here(a: &Array<Self>, b: &Array<Self>) -> Result<Array<Self>>;
     matmul::matmul_to_here(
         sum: Option<Array<Self>>, a: &Array<Self>, b: &Array<Self>, shape: &[usize],
