@@ -560,8 +560,9 @@ fn rows_agree_with_the_definition() {
     } else {
         &[[1, 1], [67, 1], [33, 2], [3, 63], [2, 64], [65, 65], [3, 127], [2, 128], [3, 1024], [2, 1091]]
     };
+    let most = if cfg!(miri) { 1 } else { usize::MAX }; // layouts: each takes Miri minutes
     for shape in shapes {
-        layouts::<f32>(shape, 1).iter().zip(&layouts(shape, 2)).for_each(|(x, g)| check(x, g));
-        layouts::<f64>(shape, 3).iter().zip(&layouts(shape, 4)).for_each(|(x, g)| check(x, g));
+        layouts::<f32>(shape, 1).iter().zip(&layouts(shape, 2)).take(most).for_each(|(x, g)| check(x, g));
+        layouts::<f64>(shape, 3).iter().zip(&layouts(shape, 4)).take(most).for_each(|(x, g)| check(x, g));
     }
 }
