@@ -56,7 +56,7 @@ pub struct Timing {
     /// The library.
     pub peer: String,
     /// The library with its version.
-    pub library: String,
+    pub version: String,
     /// The workload, with its version if it is ours.
     pub name: String,
     /// On how many threads.
@@ -217,10 +217,10 @@ impl Contestant {
     ) -> io::Result<Contestant> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (input, output) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
-        let (best, peak, library) = (Vec::new(), None, String::new());
-        let timing = Timing { peer: peer.into(), library, name: name.into(), threads, each, best, peak };
+        let (best, peak, version) = (Vec::new(), None, String::new());
+        let timing = Timing { peer: peer.into(), version, name: name.into(), threads, each, best, peak };
         let mut contestant = Contestant { timing, child, input, output: BufReader::new(output) };
-        contestant.timing.library = contestant.answer("ready")?.as_str().unwrap_or_default().into();
+        contestant.timing.version = contestant.answer("ready")?.as_str().unwrap_or_default().into();
         Ok(contestant)
     }
 

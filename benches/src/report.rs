@@ -96,7 +96,7 @@ fn machine(timings: &[Timing]) -> String {
     let cache = read("/sys/devices/system/cpu/cpu0/cache/index3/size");
     let cache = if cache.is_empty() { unknown() } else { cache.trim().replace('K', " kB") };
     let simd = femtograd::kernels::simd::level();
-    let mut libraries: Vec<_> = timings.iter().map(|timing| timing.library.as_str()).collect();
+    let mut libraries: Vec<_> = timings.iter().map(|timing| timing.version.as_str()).collect();
     libraries.sort_unstable();
     libraries.dedup();
     let mut text = format!(
