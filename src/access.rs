@@ -139,7 +139,13 @@ impl<T: Float> Tensor<T> {
     pub fn set_data(&mut self, data: impl Into<Array<T>>) {
         let data = data.into();
         let (old, new) = (self.shape(), data.shape());
-        assert!(old == new, "set_data: a leaf of shape {old:?} cannot take a value of shape {new:?}");
+        if old != new {
+            Tensor::refuse(
+                "set_data",
+                &format!("a leaf of shape {old:?} cannot take a value of shape {new:?}"),
+                &[self],
+            )
+        }
         self.become_leaf(data);
     }
 
@@ -198,7 +204,7 @@ impl<T: Float> Tensor<T> {
     pub(crate) fn record(op: Box<dyn Op<T>>, parents: Parents<T>) -> Tensor<T> {
         match Tensor::try_record(op, parents) {
             Ok(y) => y,
-            Err(mistake) => panic!("{mistake}"),
+            Err(mistake) => mistake.raise(),
         }
     }
 
@@ -206,7 +212,7 @@ impl<T: Float> Tensor<T> {
     #[cold]
     #[track_caller]
     pub(crate) fn refuse(op: &'static str, why: &str, arguments: &[&Tensor<T>]) -> ! {
-        panic!("{}", Mistake::new(op, Error(why.into()), arguments.iter().copied(), Place::here()))
+        Mistake::new(op, Error(why.into()), arguments.iter().copied(), Place::here()).raise()
     }
 
     /// The cotangent 1 that the gradient of one number starts from.
@@ -235,18 +241,19 @@ impl<T: Float> Tensor<T> {
                 "inside a recorded function there is nothing to leave gradients in: use grad, or gradients";
             Tensor::refuse("backward", why, &[self])
         }
-        assert!(
-            cotangent.shape() == self.shape(),
-            "backward_with: the cotangent has shape {:?}, the tensor {:?}",
-            cotangent.shape(),
-            self.shape()
-        );
-        assert!(
-            self.0.wanted,
-            "backward: no gradient is wanted of anything this tensor (made at {}) was computed from. Tensor::new makes \
-             a leaf that wants one; constants, detach() and no_grad do not record",
-            self.location()
-        );
+        if cotangent.shape() != self.shape() {
+            let why =
+                format!("the cotangent has shape {:?}, the tensor {:?}", cotangent.shape(), self.shape());
+            Tensor::refuse("backward_with", &why, &[self])
+        }
+        if !self.0.wanted {
+            let why = format!(
+                "no gradient is wanted of anything this tensor (made at {}) was computed from. A leaf by Tensor::new \
+                 wants one; constants, detach() and no_grad do not record",
+                self.location()
+            );
+            Tensor::refuse("backward", &why, &[self])
+        }
         cotangent
     }
 }

@@ -3,38 +3,72 @@
 
 use crate::cut::CutKind;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::Location;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// A place in the user's program: file, line and column.
+/// A place in the user's program: file and line, and the column where it is known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place(&'static Location<'static>);
+pub struct Place(Source);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Source {
+    Rust(&'static Location<'static>),
+    /// A line of a program in another language, which calls this library through a binding.
+    Foreign(&'static (String, u32)),
+}
 
 impl Place {
     /// The caller's line; while a backward pass is being recorded, the line of the op it differentiates.
     #[inline]
     #[track_caller]
     pub(crate) fn here() -> Place {
-        CONTEXT.get().behalf.map_or(Place(Location::caller()), |(place, _)| place)
+        let context = CONTEXT.get();
+        match context.behalf {
+            Some((place, _)) => place,
+            None => context.caller.unwrap_or(Place(Source::Rust(Location::caller()))),
+        }
+    }
+    /// A line of a program in another language, for [`called_from`]. Each such line is kept for ever, once.
+    pub fn foreign(file: &str, line: u32) -> Place {
+        static KNOWN: Mutex<BTreeSet<&'static (String, u32)>> = Mutex::new(BTreeSet::new());
+        let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let source = (file.to_owned(), line);
+        Place(Source::Foreign(known.get(&source).copied().unwrap_or_else(|| {
+            let source = Box::leak(Box::new(source));
+            known.insert(source);
+            source
+        })))
     }
     /// The path of the source file, as the compiler was given it.
     pub fn file(&self) -> &'static str {
-        self.0.file()
+        match self.0 {
+            Source::Rust(location) => location.file(),
+            Source::Foreign((file, _)) => file,
+        }
     }
     /// The line, counted from 1.
     pub fn line(&self) -> u32 {
-        self.0.line()
+        match self.0 {
+            Source::Rust(location) => location.line(),
+            Source::Foreign((_, line)) => *line,
+        }
     }
-    /// The column, counted from 1.
-    pub fn column(&self) -> u32 {
-        self.0.column()
+    /// The column, counted from 1; none of a line in another language.
+    pub fn column(&self) -> Option<u32> {
+        match self.0 {
+            Source::Rust(location) => Some(location.column()),
+            Source::Foreign(_) => None,
+        }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file(), self.line(), self.column())
+        write!(f, "{}:{}", self.file(), self.line())?;
+        self.column().map_or(Ok(()), |column| write!(f, ":{column}"))
     }
 }
 impl fmt::Debug for Place {
@@ -49,6 +83,8 @@ struct Context {
     products: Products,
     /// The op whose derivative is being computed, and its line: what is recorded meanwhile belongs there.
     behalf: Option<(Place, &'static str)>,
+    /// The line that called, where it is not Rust's to know.
+    caller: Option<Place>,
     tracing: Tracing,
 }
 
@@ -89,6 +125,7 @@ thread_local! {
             recording: Recording::Yes,
             products: Products::Guarded,
             behalf: None,
+            caller: None,
             tracing: Tracing::No,
         })
     };
@@ -152,6 +189,26 @@ pub(crate) fn leaves_traces() -> bool {
 /// Runs `f` so that what it records belongs to `op` at `place`.
 pub(crate) fn on_behalf_of<R>(place: Place, op: &'static str, f: impl FnOnce() -> R) -> R {
     within(Context { behalf: Some((place, op)), ..CONTEXT.get() }, f)
+}
+
+/// Runs `f` on behalf of a program in another language: what `f` calls takes `place` for its caller's line, and a
+/// [`Mistake`](crate::Mistake) unwinds as such, for [`catch_unwind`](std::panic::catch_unwind), without a message on stderr. For bindings.
+///
+/// ```
+/// use femtograd::{Mistake, Place, Tensor, called_from};
+/// let mistake = std::panic::catch_unwind(|| {
+///     called_from(Place::foreign("train.py", 7), || Tensor::new([1.0, 2.0]).reshape(&[3]))
+/// });
+/// let mistake = mistake.unwrap_err().downcast::<Mistake>().unwrap();
+/// assert_eq!((mistake.op(), mistake.place().to_string()), ("reshape", "train.py:7".into()));
+/// ```
+pub fn called_from<R>(place: Place, f: impl FnOnce() -> R) -> R {
+    within(Context { caller: Some(place), ..CONTEXT.get() }, f)
+}
+
+/// Whether a program in another language is calling.
+pub(crate) fn is_foreign() -> bool {
+    CONTEXT.get().caller.is_some()
 }
 
 /// Runs `f` without the [strong zero](crate::num::Num::chain): derivatives computed inside multiply as IEEE 754 says,

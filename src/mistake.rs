@@ -1,5 +1,6 @@
 //! What a user did wrong, in a sentence.
 
+use crate::context::is_foreign;
 use crate::kernels::Error;
 use crate::num::Float;
 use crate::{Place, Tensor};
@@ -36,6 +37,15 @@ impl Mistake {
     ) -> Mistake {
         let describe = |x: &Tensor<T>| (x.label().map(|l| l.to_string()), x.shape().to_vec());
         Mistake { op, why, arguments: arguments.map(describe).collect(), place }
+    }
+    /// Panics with it.
+    #[cold]
+    #[track_caller]
+    pub(crate) fn raise(self) -> ! {
+        if is_foreign() {
+            std::panic::resume_unwind(Box::new(self))
+        }
+        panic!("{self}")
     }
     /// The op that refused.
     pub fn op(&self) -> &'static str {

@@ -112,7 +112,10 @@ impl<T: Float> Adam<T> {
         }
         let was: Vec<_> = self.states.iter().map(|state| state.mean.shape()).collect();
         let is: Vec<_> = parameters.iter().map(|p| p.shape()).collect();
-        assert!(was == is, "Adam: the parameters have the shapes {is:?}, at the first step they had {was:?}");
+        if was != is {
+            let why = format!("the parameters have the shapes {is:?}, at the first step they had {was:?}");
+            Tensor::<T>::refuse("step", &why, &[])
+        }
         for ((p, g), state) in parameters.into_iter().zip(gradients).zip(&mut self.states) {
             let Some(g) = g else { continue };
             state.steps += 1;
@@ -157,16 +160,17 @@ fn gradients<T: Float>(parameters: &[&mut Tensor<T>], allow_missing: bool) -> Ve
         let p = &parameters[i];
         let name = p.label().map_or(format!("parameter {i}"), |label| format!("parameter {label:?}"));
         let shape = p.shape();
-        match p.wants_grad() {
-            true => panic!(
-                "step: {name} of shape {shape:?} has no gradient: call backward() first, on a loss that depends on it. \
+        let why = match p.wants_grad() {
+            true => format!(
+                "{name} of shape {shape:?} has no gradient: call backward() first, on a loss that depends on it. \
                  report() says where the path from a loss to it ends; allow_missing lets it be"
             ),
-            false => panic!(
-                "step: {name} of shape {shape:?} is a constant, made at {}: Tensor::new makes one that wants a gradient",
+            false => format!(
+                "{name} of shape {shape:?} is a constant, made at {}: Tensor::new makes one that wants a gradient",
                 p.location()
             ),
-        }
+        };
+        Tensor::refuse("step", &why, &[p])
     }
     gradients
 }

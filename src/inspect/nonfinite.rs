@@ -309,12 +309,15 @@ fn check<T: Float>(loss: &Tensor<T>, found: &[(&Tensor<T>, Array<T>)]) {
         return;
     }
     match (nonfinite(loss), wrong) {
-        (Some(found), _) => panic!("backward: {found}"),
-        (None, Some((x, _))) => panic!(
-            "backward: the gradient of {} is not finite. For the cotangent 1 it is: the one given to backward_with is \
-             not finite, or too large",
-            Name::of(x)
-        ),
+        (Some(found), _) => Tensor::refuse("backward", &found.to_string(), &[loss]),
+        (None, Some((x, _))) => {
+            let why = format!(
+                "the gradient of {} is not finite. For the cotangent 1 it is: the one given to backward_with is not \
+                 finite, or too large",
+                Name::of(x)
+            );
+            Tensor::refuse("backward", &why, &[loss])
+        }
         (None, None) => unreachable!("the loss or a gradient is not finite"),
     }
 }

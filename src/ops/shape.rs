@@ -293,7 +293,9 @@ impl<T: Float> Tensor<T> {
 pub fn concat<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis: isize) -> Tensor<T> {
     let place = crate::Place::here();
     let parts: Vec<Tensor<T>> = parts.into_iter().map(|x| x.into_tensor_at(place)).collect();
-    let Some(first) = parts.first() else { panic!("concat: there is nothing to concatenate") };
+    let Some(first) = parts.first() else {
+        Tensor::<T>::refuse("concat", "there is nothing to concatenate", &[])
+    };
     Tensor::apply(Concat(first.axis("concat", axis)), parts)
 }
 
@@ -311,7 +313,7 @@ pub fn concat<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis:
 pub fn stack<T: Float, X: Operand<T>>(parts: impl IntoIterator<Item = X>, axis: isize) -> Tensor<T> {
     let place = crate::Place::here();
     let parts: Vec<Tensor<T>> = parts.into_iter().map(|x| x.into_tensor_at(place)).collect();
-    let Some(first) = parts.first() else { panic!("stack: there is nothing to stack") };
+    let Some(first) = parts.first() else { Tensor::<T>::refuse("stack", "there is nothing to stack", &[]) };
     if let Some(other) = parts.iter().find(|x| x.shape() != first.shape()) {
         Tensor::refuse("stack", "all must have the same shape", &[first, other])
     }

@@ -139,8 +139,8 @@ impl<T: Float> Program<T> {
                     let op = ops[*op].op();
                     let x = arguments(memory, x, &[], *place);
                     let value = at_work(std::iter::empty(), || op.forward(&x));
-                    let value = value
-                        .unwrap_or_else(|why| panic!("{}", Mistake::new(op.name(), why, x.iter(), *place)));
+                    let value =
+                        value.unwrap_or_else(|why| Mistake::new(op.name(), why, x.iter(), *place).raise());
                     memory.put(*y, value);
                 }
                 Item::Pull { op, place, x, y, g, sums } => {
