@@ -29,6 +29,28 @@ impl<T: Float> Tensor<T> {
         self.0.notes.grad()
     }
 
+    /// Puts another gradient in its place: one that was clipped, say.
+    ///
+    /// ```
+    /// # use femtograd::Tensor;
+    /// let w = Tensor::new([3.0, 4.0]);
+    /// (&w * &w).sum().backward();
+    /// w.set_grad([1.0, 1.0]);
+    /// assert_eq!(w.grad().unwrap().to_string(), "[1, 1]");
+    /// ```
+    ///
+    /// # Panics
+    /// If its shape is not the tensor's.
+    #[track_caller]
+    pub fn set_grad(&self, gradient: impl Into<Array<T>>) {
+        let gradient = gradient.into();
+        if gradient.shape() != self.shape() {
+            let why = format!("a gradient has its tensor's shape, {:?}, not {:?}", self.shape(), gradient.shape());
+            Tensor::refuse("set_grad", &why, &[self])
+        }
+        self.0.notes.set_grad(gradient);
+    }
+
     /// Forgets the gradient.
     pub fn zero_grad(&self) {
         self.0.notes.clear_grad();

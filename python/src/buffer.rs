@@ -1,0 +1,181 @@
+//! Arrays in and out by the buffer protocol, without copying where layouts allow.
+
+use crate::any::Any;
+use crate::convert::{self, Numbers};
+use crate::each;
+use crate::tensor::PyTensor;
+use femtograd::Array;
+use pyo3::exceptions::{PyBufferError, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use std::ffi::{c_int, c_void};
+
+/// The numbers of an object that shows an array: by the buffer protocol, `__array__`, or `__dlpack__`.
+pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
+    let py = x.py();
+    let np = convert::numpy(py)?;
+    let array = if x.hasattr("__array__")? || x.hasattr("__array_interface__")? || !x.hasattr("__dlpack__")? {
+        np.call_method1("asarray", (x,))?
+    } else {
+        np.call_method1("from_dlpack", (x,))?
+    };
+    let dtype = array.getattr("dtype")?;
+    let kind: String = dtype.getattr("kind")?.extract()?;
+    let size: usize = dtype.getattr("itemsize")?.extract()?;
+    if !matches!(kind.as_str(), "f" | "i" | "u" | "b") {
+        let name: String = dtype.getattr("name")?.extract()?;
+        return Err(match kind.as_str() {
+            "O" => convert::no_number(x),
+            _ => PyTypeError::new_err(format!("numbers of type {name} are no float32 or float64")),
+        });
+    }
+    let _ = copy;
+    let to = if kind == "f" && size <= 4 { "float32" } else { "float64" };
+    let array = np.call_method1("ascontiguousarray", (array.clone(), to))?.call_method1("reshape", (array.getattr("shape")?,))?;
+    let shape: Vec<usize> = array.getattr("shape")?.extract()?;
+    fn read<T: pyo3::buffer::Element + crate::any::Real>(array: &Bound<'_, PyAny>, shape: &[usize]) -> PyResult<Array<T>> {
+        let values = pyo3::buffer::PyBuffer::<T>::get(array)?.to_vec(array.py())?;
+        Ok(Array::from_vec(values, shape))
+    }
+    Ok(match to {
+        "float32" => Numbers::F32(read(&array, &shape)?),
+        _ => Numbers::F64(read(&array, &shape)?),
+    })
+}
+
+/// What a view of a tensor's numbers needs as long as it lives.
+struct Export {
+    /// Holds the memory; also where a single number lies.
+    _numbers: Box<dyn std::any::Any>,
+    shape: Vec<isize>,
+    strides: Vec<isize>,
+}
+
+#[pymethods]
+impl PyTensor {
+    /// The numbers for reading, where they lie.
+    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        if view.is_null() {
+            return Err(PyBufferError::new_err("a view is wanted"));
+        }
+        // SAFETY: the caller gives a view to fill, by the protocol.
+        let view = unsafe { &mut *view };
+        view.obj = std::ptr::null_mut();
+        if flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
+            return Err(PyBufferError::new_err("a tensor's numbers are read-only: copy them to write"));
+        }
+        let strided = flags & ffi::PyBUF_STRIDES == ffi::PyBUF_STRIDES;
+        let x = slf.get().any();
+        fn fill<T: crate::any::Real>(numbers: &Array<T>, strided: bool, view: &mut ffi::Py_buffer) -> Export {
+            let mut layout = numbers.layout();
+            let size = size_of::<T>();
+            let numbers = Box::new(if strided { numbers.clone() } else { numbers.contiguous() });
+            if !strided {
+                layout = numbers.layout();
+            }
+            view.buf = numbers.storage()[layout.offset.min(numbers.storage().len())..].as_ptr().cast_mut().cast::<c_void>();
+            view.len = (numbers.len() * size) as isize;
+            view.itemsize = size as isize;
+            view.format = T::FORMAT.as_ptr().cast_mut();
+            Export {
+                _numbers: numbers,
+                shape: layout.shape.iter().map(|&n| n as isize).collect(),
+                strides: layout.strides.iter().map(|&s| s * size as isize).collect(),
+            }
+        }
+        let mut export = Box::new(match &x {
+            Any::F32(x) => fill(x.data(), strided, view),
+            Any::F64(x) => fill(x.data(), strided, view),
+        });
+        view.readonly = 1;
+        view.ndim = export.shape.len() as c_int;
+        let wants = |flag: c_int| flags & flag == flag;
+        if !wants(ffi::PyBUF_FORMAT) {
+            view.format = std::ptr::null_mut();
+        }
+        view.shape = if wants(ffi::PyBUF_ND) { export.shape.as_mut_ptr() } else { std::ptr::null_mut() };
+        view.strides = if strided { export.strides.as_mut_ptr() } else { std::ptr::null_mut() };
+        view.suboffsets = std::ptr::null_mut();
+        view.internal = Box::into_raw(export).cast();
+        view.obj = slf.into_ptr();
+        Ok(())
+    }
+
+    unsafe fn __releasebuffer__(&self, view: *mut ffi::Py_buffer) {
+        // SAFETY: the view that `__getbuffer__` filled, given back once.
+        drop(unsafe { Box::from_raw((*view).internal.cast::<Export>()) });
+    }
+
+    /// The value as a NumPy array that shares the memory and is read-only.
+    ///
+    /// >>> Tensor([1.0, 2.0]).numpy()
+    /// array([1., 2.])
+    fn numpy<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        convert::numpy(slf.py())?.call_method1("asarray", (slf,))
+    }
+
+    /// The value as a float, or as nested lists of floats.
+    ///
+    /// >>> Tensor([[1.0, 2.0]]).tolist()
+    /// [[1.0, 2.0]]
+    fn tolist<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        PyTensor::numpy(slf)?.call_method0("tolist")
+    }
+
+    /// As `str` writes it; a single number takes the formats of a float.
+    ///
+    /// >>> f"{Tensor(1 / 3):.3f}"
+    /// '0.333'
+    fn __format__<'py>(slf: &Bound<'py, Self>, spec: &str) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        if spec.is_empty() {
+            return Ok(PyTensor::__str__(slf)?.into_pyobject(py)?.into_any());
+        }
+        slf.call_method0("item")?.call_method1("__format__", (spec,))
+    }
+
+    fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let x = slf.get().any();
+        if !x.shape().is_empty() {
+            return Ok(PyTensor::numpy(slf)?.str()?.to_string());
+        }
+        match &x {
+            // The shortest text that is this number in its own type.
+            Any::F32(x) => Ok(convert::numpy(slf.py())?.call_method1("float32", (x.item(),))?.str()?.to_string()),
+            Any::F64(x) => Ok(pyo3::types::PyFloat::new(slf.py(), x.item()).repr()?.to_string()),
+        }
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let x = slf.get().any();
+        let mut text = PyTensor::__str__(slf)?;
+        if !x.shape().is_empty() {
+            let name = "       ";
+            let options = pyo3::types::PyDict::new(slf.py());
+            options.set_item("separator", ", ")?;
+            options.set_item("prefix", name)?;
+            let numbers = PyTensor::numpy(slf)?;
+            text = convert::numpy(slf.py())?.call_method("array2string", (numbers,), Some(&options))?.to_string();
+        }
+        let op = each!(&x, x -> x.op().map(|op| op.name()));
+        let mut out = format!("{}({text}", if x.wants_grad() { "Tensor" } else { "constant" });
+        if let Any::F32(_) = x {
+            out += ", dtype='float32'";
+        }
+        if let Some(label) = each!(&x, x -> x.label()) {
+            out += &format!(", label={:?}", &*label).replace('"', "'");
+        }
+        if let Some(op) = op {
+            out += &format!(", op='{op}'");
+        }
+        Ok(out + ")")
+    }
+
+    fn __float__(slf: &Bound<'_, Self>) -> PyResult<f64> {
+        slf.call_method0("item")?.extract()
+    }
+
+    fn __int__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.call_method0("item")?.call_method0("__int__")
+    }
+}

@@ -1,0 +1,232 @@
+//! Numbers from Python: of its own, of NumPy, and of whatever can show an array.
+
+use crate::any::{Any, Real};
+use crate::tensor::PyTensor;
+use femtograd::{Array, Float, Tensor};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyList, PyString, PyTuple};
+
+/// An array of either type.
+#[derive(Clone)]
+pub enum Numbers {
+    F32(Array<f32>),
+    F64(Array<f64>),
+}
+
+impl Numbers {
+    /// The value of a tensor.
+    pub fn of(x: &Any) -> Numbers {
+        match x {
+            Any::F32(x) => Numbers::F32(x.data().clone()),
+            Any::F64(x) => Numbers::F64(x.data().clone()),
+        }
+    }
+    /// A leaf that wants a gradient.
+    pub fn variable(self) -> Any {
+        match self {
+            Numbers::F32(a) => Any::F32(Tensor::new(a)),
+            Numbers::F64(a) => Any::F64(Tensor::new(a)),
+        }
+    }
+    /// A leaf that wants none.
+    pub fn constant(self) -> Any {
+        match self {
+            Numbers::F32(a) => Any::F32(Tensor::constant(a)),
+            Numbers::F64(a) => Any::F64(Tensor::constant(a)),
+        }
+    }
+    /// In another type, rounded.
+    pub fn to<T: Real>(&self) -> Array<T> {
+        match self {
+            Numbers::F32(a) => T::converted(a),
+            Numbers::F64(a) => T::converted(a),
+        }
+    }
+    /// The one number 0.
+    pub fn is_zero(&self) -> bool {
+        match self {
+            Numbers::F32(a) => a.as_scalar() == Some(0.0),
+            Numbers::F64(a) => a.as_scalar() == Some(0.0),
+        }
+    }
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Numbers::F32(a) => a.shape(),
+            Numbers::F64(a) => a.shape(),
+        }
+    }
+}
+
+/// The module `numpy`.
+pub fn numpy(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    static NUMPY: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    Ok(NUMPY.get_or_try_init(py, || py.import("numpy").map(Bound::unbind))?.bind(py))
+}
+
+/// NumPy's object for a type.
+pub fn dtype<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    numpy(py)?.getattr("dtype")?.call1((name,))
+}
+
+/// Which of the two types is meant by whatever NumPy understands as a dtype.
+pub fn float_type(of: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+    let name = match of.cast::<PyString>() {
+        Ok(name) => name.to_string(),
+        Err(_) => numpy(of.py())?.getattr("dtype")?.call1((of,))?.getattr("name")?.extract()?,
+    };
+    match name.as_str() {
+        "float32" => Ok(f32::NAME),
+        "float64" | "float" => Ok(f64::NAME),
+        _ => Err(PyTypeError::new_err(format!("a tensor is float32 or float64, not {name}"))),
+    }
+}
+
+/// The numbers of `x`, in the type that is asked for if any is.
+pub fn numbers_as(x: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>, copy: Option<bool>) -> PyResult<Numbers> {
+    let found = numbers(x, copy)?;
+    Ok(match (dtype.map(float_type).transpose()?, &found) {
+        (None, _) => found,
+        (Some("float32"), _) => Numbers::F32(found.to()),
+        _ => Numbers::F64(found.to()),
+    })
+}
+
+/// The numbers of `x`. `copy`: None copies what may be written to by others, True everything, False nothing that
+/// lies as it should.
+pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
+    if let Some(number) = number(x)? {
+        return Ok(Numbers::F64(Array::scalar(number)));
+    }
+    if let Ok(x) = x.cast::<PyTensor>() {
+        return Ok(Numbers::of(&x.get().any()));
+    }
+    if x.is_none() || x.is_instance_of::<PyString>() || x.is_instance_of::<PyComplex>() {
+        return Err(no_number(x));
+    }
+    if let Some(list) = list(x)? {
+        return Ok(list);
+    }
+    crate::buffer::numbers(x, copy)
+}
+
+/// The number that `x` is, if it is one of Python's.
+#[inline]
+pub fn number(x: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    if let Ok(x) = x.cast::<PyFloat>() {
+        return Ok(Some(x.value()));
+    }
+    if x.is_instance_of::<PyInt>() {
+        return Ok(Some(x.extract()?));
+    }
+    Ok(None)
+}
+
+/// The whole number that `x` is, if it is one that is not a truth value.
+#[inline]
+pub fn integer(x: &Bound<'_, PyAny>) -> Option<i64> {
+    if x.is_instance_of::<PyInt>() && !x.is_instance_of::<PyBool>() { x.extract().ok() } else { None }
+}
+
+pub fn no_number(x: &Bound<'_, PyAny>) -> PyErr {
+    let name = x.get_type().qualname().map_or("this".into(), |name| name.to_string());
+    PyTypeError::new_err(format!("numbers are wanted, or lists, arrays or tensors of them: {name} is none"))
+}
+
+/// A list or tuple of numbers, or of such lists of one length. None if something else is in it that NumPy may know.
+fn list(x: &Bound<'_, PyAny>) -> PyResult<Option<Numbers>> {
+    if !x.is_instance_of::<PyList>() && !x.is_instance_of::<PyTuple>() {
+        return Ok(None);
+    }
+    let (mut values, mut shape) = (Vec::new(), Vec::new());
+    match gather(x, 0, &mut values, &mut shape)? {
+        true => Ok(Some(Numbers::F64(Array::from_vec(values, &shape)))),
+        false => Ok(None),
+    }
+}
+
+/// Adds the numbers in `x`, a list at this depth. Whether they were numbers, or rectangular lists of them.
+fn gather(x: &Bound<'_, PyAny>, depth: usize, values: &mut Vec<f64>, shape: &mut Vec<usize>) -> PyResult<bool> {
+    const DEEPEST: usize = 64; // NumPy's as well
+    let n = x.len()?;
+    match shape.get(depth) {
+        None if depth < DEEPEST => shape.push(n),
+        Some(&known) if known == n => {}
+        None => return Err(PyValueError::new_err(format!("lists are nested more than {DEEPEST} deep"))),
+        Some(known) => {
+            return Err(PyValueError::new_err(format!(
+                "lists of {known} and of {n} elements at depth {depth} make no array"
+            )));
+        }
+    }
+    for i in 0..n {
+        let x = x.get_item(i)?;
+        if let Some(number) = number(&x)? {
+            if shape.len() != depth + 1 {
+                return Err(PyValueError::new_err(format!("numbers beside lists at depth {depth} make no array")));
+            }
+            values.push(number);
+        } else if x.is_instance_of::<PyList>() || x.is_instance_of::<PyTuple>() {
+            if !values.is_empty() && shape.len() == depth + 1 {
+                return Err(PyValueError::new_err(format!("lists beside numbers at depth {depth} make no array")));
+            }
+            if !gather(&x, depth + 1, values, shape)? {
+                return Ok(false);
+            }
+        } else if let Ok(x) = x.cast::<PyTensor>() {
+            if x.get().any().wants_grad() {
+                return Err(PyTypeError::new_err(
+                    "a list of variables makes no new leaf, which would cut them off: stack(…) keeps their gradients",
+                ));
+            }
+            return Ok(false);
+        } else if x.is_none() || x.is_instance_of::<PyString>() {
+            return Err(no_number(&x));
+        } else {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whole numbers: an int, lists of them, an array; negative ones count from the end of an axis of `n`.
+pub fn indices(op: &str, x: &Bound<'_, PyAny>, n: usize) -> PyResult<femtograd::Indices> {
+    let inside = |i: i64| {
+        let at = if i < 0 { i + n as i64 } else { i };
+        if (0..n as i64).contains(&at) {
+            return Ok(at as usize);
+        }
+        Err(pyo3::exceptions::PyIndexError::new_err(format!(
+            "{op}: index {i} lies outside an axis of {n} elements\n  at {}",
+            crate::place::here(x.py())
+        )))
+    };
+    if let Some(i) = integer(x) {
+        return Ok(femtograd::Indices::from_vec(vec![inside(i)?], &[]));
+    }
+    let np = numpy(x.py())?;
+    let array = np.call_method1("asarray", (x,))?;
+    let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
+    let size: usize = array.getattr("size")?.extract()?;
+    if !matches!(kind.as_str(), "i" | "u") && size > 0 {
+        let name: String = array.getattr("dtype")?.getattr("name")?.extract()?;
+        return Err(PyTypeError::new_err(format!("{op}: indices are whole numbers, not {name}")));
+    }
+    let shape: Vec<usize> = array.getattr("shape")?.extract()?;
+    let flat: Vec<i64> = array.call_method1("ravel", ())?.call_method1("tolist", ())?.extract()?;
+    let flat = flat.into_iter().map(inside).collect::<PyResult<Vec<_>>>()?;
+    Ok(femtograd::Indices::from_vec(flat, &shape))
+}
+
+/// Indices as NumPy's array of int64.
+pub fn positions<'py>(py: Python<'py>, x: &femtograd::Indices) -> PyResult<Bound<'py, PyAny>> {
+    let list: Vec<usize> = x.as_slice().to_vec();
+    let array = numpy(py)?.call_method1("array", (list, "int64"))?;
+    array.call_method1("reshape", (PyTuple::new(py, x.shape())?,))
+}
+
+/// The number as a float of Python.
+pub fn to_f64<T: Float>(v: T) -> f64 {
+    v.to_f64()
+}

@@ -1,0 +1,82 @@
+//! Calls into the library: with the caller's Python line, without the interpreter's lock where they are long, and with what
+//! unwinds turned into exceptions.
+
+use crate::place;
+use femtograd::{Mistake, called_from};
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Numbers that a call reads and writes from which on other Python threads run meanwhile; letting go of the lock and taking
+/// it again costs as much as a few thousand.
+const LONG: usize = 1 << 14;
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps panics that become exceptions off stderr.
+pub fn install() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !GUARDED.get() {
+            before(info);
+        }
+    }));
+}
+
+/// Calls the library from the caller's Python line.
+pub fn call<R>(py: Python<'_>, f: impl FnOnce() -> R) -> PyResult<R> {
+    let place = place::here(py);
+    caught(|| called_from(place, f)).map_err(|what| exception(py, what))
+}
+
+/// [`call`], letting other Python threads run if `numbers` says that it takes long.
+pub fn call_long<R: Send>(py: Python<'_>, numbers: usize, f: impl FnOnce() -> R + Send) -> PyResult<R> {
+    if numbers < LONG {
+        return call(py, f);
+    }
+    let place = place::here(py);
+    py.detach(|| caught(|| called_from(place, f))).map_err(|what| exception(py, what))
+}
+
+fn caught<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            GUARDED.set(self.0);
+        }
+    }
+    let _restore = Restore(GUARDED.replace(true));
+    // The library keeps its state consistent when something unwinds.
+    catch_unwind(AssertUnwindSafe(f))
+}
+
+/// What came out of a call instead of a result, as an exception.
+fn exception(py: Python<'_>, what: Box<dyn Any + Send>) -> PyErr {
+    let what = match what.downcast::<PyErr>() {
+        Ok(error) => return *error, // raised by Python code that the library called
+        Err(what) => what,
+    };
+    let what = match what.downcast::<Mistake>() {
+        Ok(mistake) => return PyValueError::new_err(mistake.to_string()),
+        Err(what) => what,
+    };
+    let text = match (what.downcast_ref::<String>(), what.downcast_ref::<&str>()) {
+        (Some(text), _) => text.as_str(),
+        (_, Some(text)) => text,
+        _ => "something unwound that is no message",
+    };
+    if text.starts_with("no memory") {
+        return PyMemoryError::new_err(text.to_string());
+    }
+    let place = place::here(py);
+    PyRuntimeError::new_err(format!("internal error at {place}: {text}. This is a fault of femtograd itself"))
+}
+
+/// Calls Python from within the library; an exception unwinds through it.
+pub fn python<R>(f: impl FnOnce(Python<'_>) -> PyResult<R>) -> R {
+    Python::attach(f).unwrap_or_else(|error| resume_unwind(Box::new(error)))
+}

@@ -1,0 +1,64 @@
+//! The line of the Python program that calls.
+
+use femtograd::Place;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// What is remembered at most: programs that compile code in a loop would fill the memory.
+const MOST: usize = 1 << 16;
+
+/// A place in compiled code: whose line it is, or none where it belongs to this package, which calls for somebody.
+#[derive(Clone, Copy)]
+enum Line {
+    Users(Place),
+    Ours,
+}
+
+thread_local! {
+    /// By code object and offset in it. The object is held, so that no other one comes to lie at its address.
+    static LINES: RefCell<HashMap<(usize, i32), (Line, Py<PyAny>)>> = RefCell::new(HashMap::new());
+}
+
+/// The line of the innermost frame that is not this package's own.
+pub fn here(py: Python<'_>) -> Place {
+    // SAFETY: attached to the interpreter; the frame is borrowed from this thread, which is running in it.
+    let mut next = unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast()) };
+    while let Some(frame) = next {
+        match line(py, &frame) {
+            Ok(Line::Users(place)) => return place,
+            Ok(Line::Ours) => next = frame.getattr("f_back").ok().filter(|back| !back.is_none()),
+            Err(_) => break,
+        }
+    }
+    Place::foreign("<unknown>", 0)
+}
+
+fn line<'py>(py: Python<'py>, frame: &Bound<'py, PyAny>) -> PyResult<Line> {
+    // SAFETY: a frame has a code object, of which this is a new reference.
+    let code = unsafe { Bound::from_owned_ptr(py, ffi::PyFrame_GetCode(frame.as_ptr().cast()).cast::<ffi::PyObject>()) };
+    let offset: i32 = frame.getattr(pyo3::intern!(py, "f_lasti"))?.extract()?;
+    let key = (code.as_ptr() as usize, offset);
+    if let Some(line) = LINES.with_borrow(|lines| lines.get(&key).map(|(line, _)| *line)) {
+        return Ok(line);
+    }
+    let module = frame.getattr("f_globals")?.get_item("__name__").and_then(|name| name.extract::<String>());
+    let ours = module.is_ok_and(|name| name == "femtograd" || name.starts_with("femtograd."));
+    let line = if ours {
+        Line::Ours
+    } else {
+        let file = code.getattr("co_filename")?.cast_into::<PyString>()?;
+        // SAFETY: the frame is this thread's, and attached.
+        let number = unsafe { ffi::PyFrame_GetLineNumber(frame.as_ptr().cast()) };
+        Line::Users(Place::foreign(&file.to_cow()?, number.max(0) as u32))
+    };
+    // Let go of outside of the borrow: whatever goes may run code.
+    let _old = LINES.with_borrow_mut(|lines| {
+        let old = if lines.len() >= MOST { std::mem::take(lines) } else { HashMap::new() };
+        lines.insert(key, (line, code.unbind()));
+        old
+    });
+    Ok(line)
+}

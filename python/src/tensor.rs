@@ -1,0 +1,384 @@
+//! The class `Tensor`: making one, what it tells, and what stands in its place.
+
+use crate::any::{Any, Real, is_single};
+use crate::convert::{self, Numbers};
+use crate::{each, guard, objects};
+use femtograd::{Array, Tensor};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PySet, PyTuple};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard};
+
+/// A value, its gradient, and how it was computed.
+///
+/// `data` is a number, a list of numbers (nested as deep as there are axes), a NumPy array, another tensor, or
+/// anything with `__array__` or `__dlpack__`. float32 and float64 keep their type; integers and everything
+/// else become float64. With `requires_grad=False` it is a constant: see `constant`.
+///
+/// >>> a, b = Tensor(2.0), Tensor(3.0)
+/// >>> c = a * b + b**2
+/// >>> c.backward()
+/// >>> print(c, a.grad, b.grad)  # dc/da = b, dc/db = a + 2b
+/// 15.0 3.0 8.0
+#[pyclass(name = "Tensor", module = "femtograd", frozen, subclass, weakref)]
+pub struct PyTensor {
+    now: Mutex<Any>,
+    /// Where this object lies, once it is noted as its node's.
+    pub address: AtomicUsize,
+}
+
+impl Drop for PyTensor {
+    fn drop(&mut self) {
+        let address = *self.address.get_mut();
+        if address != 0 {
+            objects::forget(address, self.lock().id());
+        }
+    }
+}
+
+impl PyTensor {
+    pub fn new(x: Any) -> PyTensor {
+        PyTensor { now: Mutex::new(x), address: AtomicUsize::new(0) }
+    }
+    fn lock(&self) -> MutexGuard<'_, Any> {
+        self.now.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+    /// What it stands for now.
+    #[inline]
+    pub fn any(&self) -> Any {
+        self.lock().clone()
+    }
+    /// Puts another leaf in its place.
+    pub fn put(&self, new: Any) {
+        let mut now = self.lock();
+        objects::forget(self.address.swap(0, Relaxed), now.id());
+        *now = new;
+    }
+}
+
+/// What `object` stands for, as an argument of something: its node may be asked for as a parent from now on.
+#[inline]
+pub fn argument(object: &Bound<'_, PyTensor>) -> Any {
+    let x = object.get().any();
+    objects::note(object, x.id());
+    x
+}
+
+/// An argument given as a tensor, or as what makes a constant.
+pub fn argument_or_constant(x: &Bound<'_, PyAny>) -> PyResult<Any> {
+    match x.cast::<PyTensor>() {
+        Ok(x) => Ok(argument(x)),
+        Err(_) => Ok(convert::numbers(x, None)?.constant()),
+    }
+}
+
+/// A new node as an object.
+#[inline]
+pub fn fresh<'py>(py: Python<'py>, x: Any) -> PyResult<Bound<'py, PyTensor>> {
+    Bound::new(py, PyTensor::new(x))
+}
+
+/// The arguments in the one type that their graph has.
+pub fn of_one_type(op: &str, xs: Vec<Any>) -> PyResult<Typed> {
+    let single = is_single(&xs.iter().collect::<Vec<_>>()).map_err(|(a, b)| {
+        let name = |x: &Any| {
+            let label = each!(x, x -> x.label()).map_or(String::new(), |label| format!(" {label:?}"));
+            format!("variable{label} of shape {:?}, made at {}", x.shape(), x.location())
+        };
+        PyTypeError::new_err(format!(
+            "{op}: a float32 {} and a float64 {} do not mix: make both of one type, with dtype= or astype",
+            name(&xs[a]),
+            name(&xs[b])
+        ))
+    })?;
+    fn all<T: Real>(xs: &[Any]) -> Vec<Tensor<T>> {
+        xs.iter().map(|x| T::find(x).expect("a variable of the type, or a constant")).collect()
+    }
+    Ok(if single { Typed::F32(all(&xs)) } else { Typed::F64(all(&xs)) })
+}
+
+/// Tensors of one type.
+pub enum Typed {
+    F32(Vec<Tensor<f32>>),
+    F64(Vec<Tensor<f64>>),
+}
+
+#[pymethods]
+impl PyTensor {
+    #[new]
+    #[pyo3(signature = (data, requires_grad = true, *, dtype = None, label = None, copy = None))]
+    fn py_new(
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        requires_grad: bool,
+        dtype: Option<&Bound<'_, PyAny>>,
+        label: Option<String>,
+        copy: Option<bool>,
+    ) -> PyResult<PyTensor> {
+        let numbers = convert::numbers_as(data, dtype, copy)?;
+        let x = guard::call(py, || if requires_grad { numbers.variable() } else { numbers.constant() })?;
+        Ok(PyTensor::new(match label {
+            Some(label) => each!(x, x => x.named(label)),
+            None => x,
+        }))
+    }
+
+    /// The value, as a constant tensor that shares the numbers. Assigning to it puts a new leaf with another value in this
+    /// object: how a parameter is updated. The new leaf has no gradient yet; graphs recorded earlier keep the old one.
+    ///
+    /// >>> p = Tensor(1.0)
+    /// >>> (p * p).backward()
+    /// >>> p.data -= 0.25 * p.grad
+    /// >>> p
+    /// Tensor(0.5)
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTensor>> {
+        let x = self.any();
+        fresh(py, guard::call(py, || each!(x, x => Tensor::constant(x.data().clone())))?)
+    }
+    #[setter]
+    fn set_data(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let numbers = convert::numbers(value, None)?;
+        let new = guard::call(py, || match self.any() {
+            Any::F32(mut x) => {
+                x.set_data(numbers.to::<f32>());
+                Any::F32(x)
+            }
+            Any::F64(mut x) => {
+                x.set_data(numbers.to::<f64>());
+                Any::F64(x)
+            }
+        })?;
+        self.put(new);
+        Ok(())
+    }
+
+    /// The gradient: the derivative by this tensor of what `backward` was called on, a constant in this tensor's shape.
+    /// Leaves add up those of all calls. Before there is one it is zeros named "no gradient yet", and `has_grad` is False.
+    ///
+    /// Assigning replaces it; None, or the number 0, forgets it.
+    ///
+    /// >>> a = Tensor(2.0)
+    /// >>> a.grad
+    /// constant(0.0, label='no gradient yet')
+    /// >>> (3 * a).backward()
+    /// >>> print(a.grad)
+    /// 3.0
+    #[getter]
+    fn grad<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTensor>> {
+        fn of<T: Real>(x: &Tensor<T>) -> Tensor<T> {
+            match x.grad() {
+                Some(g) => Tensor::constant(g),
+                None => {
+                    let zeros = Array::scalar(T::ZERO).broadcast_to(x.shape()).expect("a number broadcasts");
+                    Tensor::constant(zeros).named("no gradient yet")
+                }
+            }
+        }
+        let x = self.any();
+        fresh(py, guard::call(py, || each!(&x, x => of(x)))?)
+    }
+    #[setter]
+    fn set_grad(&self, py: Python<'_>, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let x = self.any();
+        let Some(value) = value else {
+            each!(x, x -> x.zero_grad());
+            return Ok(());
+        };
+        let numbers = convert::numbers(value, None)?;
+        if numbers.is_zero() {
+            each!(x, x -> x.zero_grad());
+            return Ok(());
+        }
+        guard::call(py, || match &x {
+            Any::F32(x) => x.set_grad(numbers.to::<f32>()),
+            Any::F64(x) => x.set_grad(numbers.to::<f64>()),
+        })
+    }
+
+    /// Whether it has a gradient.
+    #[getter]
+    fn has_grad(&self) -> bool {
+        each!(self.any(), x -> x.grad().is_some())
+    }
+
+    /// Forgets the gradient.
+    fn zero_grad(&self) {
+        each!(self.any(), x -> x.zero_grad());
+    }
+
+    /// Computes the gradient of this number with respect to everything it was computed from, and adds it to each leaf's
+    /// `grad`; every other tensor that is still held gets it as its `grad`.
+    ///
+    /// What is no single number needs a `cotangent` of its shape: then it is the gradient of the sum of their product.
+    ///
+    /// >>> x = Tensor([1.0, 2.0])
+    /// >>> (x * x).backward([1.0, 10.0])
+    /// >>> print(x.grad)
+    /// [ 2. 40.]
+    #[pyo3(signature = (cotangent = None))]
+    fn backward(slf: &Bound<'_, Self>, cotangent: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let (py, x) = (slf.py(), slf.get().any());
+        let cotangent = cotangent.map(|g| convert::numbers(g, None)).transpose()?;
+        let numbers = work_behind(&x);
+        match (x, cotangent) {
+            (Any::F32(x), None) => guard::call_long(py, numbers, move || x.backward()),
+            (Any::F64(x), None) => guard::call_long(py, numbers, move || x.backward()),
+            (Any::F32(x), Some(g)) => guard::call_long(py, numbers, move || x.backward_with(g.to::<f32>())),
+            (Any::F64(x), Some(g)) => guard::call_long(py, numbers, move || x.backward_with(g.to::<f64>())),
+        }
+    }
+
+    /// What it was computed from, in the op's order; empty for a leaf or a constant.
+    #[getter]
+    fn parents<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let parents: Vec<_> =
+            self.any().parents().into_iter().map(|x| objects::object(py, x)).collect::<PyResult<_>>()?;
+        PyTuple::new(py, parents)
+    }
+
+    /// The parents as a set.
+    #[getter]
+    fn _prev<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
+        PySet::new(py, self.parents(py)?)
+    }
+
+    /// The name of the op that computed it; None for a leaf or a constant.
+    #[getter]
+    fn op(&self) -> Option<&'static str> {
+        each!(self.any(), x -> x.op().map(|op| op.name()))
+    }
+
+    /// The op as a drawing shows it: `+` for add, `**` for a power; empty for a leaf or a constant.
+    #[getter]
+    fn _op(&self) -> &'static str {
+        match self.op() {
+            None => "",
+            Some("add") => "+",
+            Some("sub") => "-",
+            Some("mul") => "*",
+            Some("div") => "/",
+            Some("powi" | "powf" | "pow") => "**",
+            Some("relu") => "ReLU",
+            Some("matmul") => "@",
+            Some(name) => name,
+        }
+    }
+
+    /// Its name in drawings, reports and error messages.
+    #[getter]
+    fn label(&self) -> Option<String> {
+        each!(self.any(), x -> x.label().map(|label| label.to_string()))
+    }
+    #[setter]
+    fn set_label(&self, label: &str) {
+        each!(self.any(), x -> drop(x.named(label)));
+    }
+
+    /// Gives it a name and returns it.
+    ///
+    /// >>> Tensor(2.0).named("a")
+    /// Tensor(2.0, label='a')
+    fn named<'py>(slf: Bound<'py, Self>, label: &str) -> Bound<'py, Self> {
+        slf.get().set_label(label);
+        slf
+    }
+
+    /// The line of the program that made it: "train.py:12".
+    #[getter]
+    fn location(&self) -> String {
+        self.any().location().to_string()
+    }
+
+    /// Whether a gradient flows to it or through it.
+    #[getter]
+    fn requires_grad(&self) -> bool {
+        self.any().wants_grad()
+    }
+
+    /// Whether it was given and not computed.
+    #[getter]
+    fn is_leaf(&self) -> bool {
+        each!(self.any(), x -> x.op().is_none())
+    }
+
+    /// The length of each axis; empty for a single number.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.any().shape())
+    }
+    /// The number of axes.
+    #[getter]
+    fn ndim(&self) -> usize {
+        self.any().shape().len()
+    }
+    /// The number of elements.
+    #[getter]
+    fn size(&self) -> usize {
+        self.any().shape().iter().product()
+    }
+    /// `float32` or `float64`, as NumPy's dtype.
+    #[getter]
+    fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::dtype(py, self.any().dtype())
+    }
+
+    /// The same value as a constant, cut off from how it was computed: no gradient flows back from here.
+    fn detach<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTensor>> {
+        let x = argument(slf);
+        fresh(slf.py(), guard::call(slf.py(), || each!(x, x => x.detach()))?)
+    }
+
+    /// The value, if it is one number: a float.
+    fn item(&self, py: Python<'_>) -> PyResult<f64> {
+        let x = self.any();
+        if x.len() != 1 {
+            let why = format!("item: a tensor of shape {:?} is not one number", x.shape());
+            return Err(PyValueError::new_err(why));
+        }
+        guard::call(py, || each!(&x, x -> convert::to_f64(x.item())))
+    }
+
+    /// A constant of another type; itself if it has that type. Variables keep theirs: a graph has one type.
+    fn astype<'py>(slf: &Bound<'py, Self>, dtype: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
+        let (py, x, to) = (slf.py(), argument(slf), convert::float_type(dtype)?);
+        if x.dtype() == to {
+            return Ok(slf.clone());
+        }
+        if x.wants_grad() {
+            let why = format!("astype: a graph has one type, and this {} variable is part of one", x.dtype());
+            return Err(PyTypeError::new_err(why));
+        }
+        let numbers = Numbers::of(&x);
+        fresh(py, guard::call(py, || if to == f32::NAME { f32::wrap(Tensor::constant(numbers.to())) } else { f64::wrap(Tensor::constant(numbers.to())) })?)
+    }
+
+    fn __hash__(slf: &Bound<'_, Self>) -> isize {
+        slf.as_ptr() as isize >> 4
+    }
+}
+
+/// Roughly how many numbers the graph behind this has; looks at a few nodes only, and takes a larger graph for long.
+fn work_behind(x: &Any) -> usize {
+    const FEW: usize = 8;
+    fn behind<T: femtograd::Float>(x: &Tensor<T>) -> usize {
+        let mut waiting = [None; FEW];
+        waiting[0] = Some(x);
+        let (mut numbers, mut count) = (0, 1);
+        let mut next = 0;
+        while let Some(Some(x)) = waiting.get(next) {
+            next += 1;
+            numbers += x.shape().iter().product::<usize>();
+            for parent in x.parents() {
+                match waiting.get_mut(count) {
+                    Some(place) => *place = Some(parent),
+                    None => return usize::MAX,
+                }
+                count += 1;
+            }
+        }
+        numbers
+    }
+    each!(x, x -> behind(x))
+}
