@@ -1,5 +1,36 @@
-"""Exact gradients of every order, from a core of about 100 lines."""
+"""Exact gradients of every order, from a core of about 100 lines.
 
-from femtograd._femtograd import Tensor, constant
+>>> from femtograd import Tensor
+>>> a = Tensor(2.0)
+>>> b = Tensor(3.0)
+>>> c = a * b + b**2
+>>> c.backward()
+>>> print(a.grad)  # dc/da
+3.0
+>>> print(b.grad)  # dc/db
+8.0
+"""
 
-__all__ = ["Tensor", "constant"]
+from femtograd._femtograd import (
+    # making tensors
+    Tensor,
+    constant,
+    # elementwise
+    # reductions, products, linear algebra
+    # shape, arrangement, indexing, order
+    # networks
+    # transforms
+    # inspection
+)
+
+__all__ = [
+    # making tensors
+    "Tensor",
+    "constant",
+    # elementwise
+    # reductions, products, linear algebra
+    # shape, arrangement, indexing, order
+    # networks
+    # transforms
+    # inspection
+]

@@ -8,6 +8,7 @@ mod buffer;
 mod convert;
 mod guard;
 mod objects;
+mod ops;
 mod place;
 mod tensor;
 

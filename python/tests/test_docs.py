@@ -1,0 +1,55 @@
+"""Every docstring's examples run, and every public name has a docstring."""
+
+import doctest
+import inspect
+import pkgutil
+from importlib import import_module
+
+import pytest
+
+import femtograd
+
+GLOBALS = {name: getattr(femtograd, name) for name in femtograd.__all__}
+
+
+def modules():
+    yield femtograd
+    for found in pkgutil.walk_packages(femtograd.__path__, "femtograd."):
+        if not found.name.endswith("__main__"):
+            yield import_module(found.name)
+
+
+def documented():
+    """(name, object) of every public class, function, method and property, once."""
+    seen = set()
+    for module in modules():
+        public = getattr(module, "__all__", [name for name in dir(module) if not name.startswith("_")])
+        for name in public:
+            thing = getattr(module, name)
+            if inspect.ismodule(thing) or id(thing) in seen:
+                continue
+            if not getattr(thing, "__module__", "femtograd").startswith("femtograd"):
+                continue
+            seen.add(id(thing))
+            yield f"{module.__name__}.{name}", thing
+            if inspect.isclass(thing):
+                for key, member in vars(thing).items():
+                    if not key.startswith("_"):
+                        yield f"{module.__name__}.{name}.{key}", member
+
+
+THINGS = dict(documented())
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_docstring(name):
+    thing = THINGS[name]
+    if not (callable(thing) or inspect.isdatadescriptor(thing) or inspect.ismethoddescriptor(thing)):
+        return
+    text = inspect.getdoc(thing)
+    assert text, f"{name} has no docstring"
+    globs = {"femtograd": femtograd, **GLOBALS}
+    example = doctest.DocTestParser().get_doctest(text, globs, name, None, 0)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    runner.run(example)
+    assert runner.failures == 0
