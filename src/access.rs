@@ -45,7 +45,8 @@ impl<T: Float> Tensor<T> {
     pub fn set_grad(&self, gradient: impl Into<Array<T>>) {
         let gradient = gradient.into();
         if gradient.shape() != self.shape() {
-            let why = format!("a gradient has its tensor's shape, {:?}, not {:?}", self.shape(), gradient.shape());
+            let why =
+                format!("a gradient has its tensor's shape, {:?}, not {:?}", self.shape(), gradient.shape());
             Tensor::refuse("set_grad", &why, &[self])
         }
         self.0.notes.set_grad(gradient);

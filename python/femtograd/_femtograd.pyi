@@ -42,6 +42,8 @@ def constant(
     copy: bool | None = None,
 ) -> Tensor: ...
 
+def _main(arguments: list[str]) -> int: ...
+
 # -- functions: elementwise
 # -- functions: reductions, products, linear algebra
 # -- functions: shape, arrangement, indexing, order

@@ -31,9 +31,14 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
     }
     let _ = copy;
     let to = if kind == "f" && size <= 4 { "float32" } else { "float64" };
-    let array = np.call_method1("ascontiguousarray", (array.clone(), to))?.call_method1("reshape", (array.getattr("shape")?,))?;
+    let array = np
+        .call_method1("ascontiguousarray", (array.clone(), to))?
+        .call_method1("reshape", (array.getattr("shape")?,))?;
     let shape: Vec<usize> = array.getattr("shape")?.extract()?;
-    fn read<T: pyo3::buffer::Element + crate::any::Real>(array: &Bound<'_, PyAny>, shape: &[usize]) -> PyResult<Array<T>> {
+    fn read<T: pyo3::buffer::Element + crate::any::Real>(
+        array: &Bound<'_, PyAny>,
+        shape: &[usize],
+    ) -> PyResult<Array<T>> {
         let values = pyo3::buffer::PyBuffer::<T>::get(array)?.to_vec(array.py())?;
         Ok(Array::from_vec(values, shape))
     }
@@ -73,7 +78,10 @@ impl PyTensor {
             if !strided {
                 layout = numbers.layout();
             }
-            view.buf = numbers.storage()[layout.offset.min(numbers.storage().len())..].as_ptr().cast_mut().cast::<c_void>();
+            view.buf = numbers.storage()[layout.offset.min(numbers.storage().len())..]
+                .as_ptr()
+                .cast_mut()
+                .cast::<c_void>();
             view.len = (numbers.len() * size) as isize;
             view.itemsize = size as isize;
             view.format = T::FORMAT.as_ptr().cast_mut();
@@ -141,7 +149,9 @@ impl PyTensor {
         }
         match &x {
             // The shortest text that is this number in its own type.
-            Any::F32(x) => Ok(convert::numpy(slf.py())?.call_method1("float32", (x.item(),))?.str()?.to_string()),
+            Any::F32(x) => {
+                Ok(convert::numpy(slf.py())?.call_method1("float32", (x.item(),))?.str()?.to_string())
+            }
             Any::F64(x) => Ok(pyo3::types::PyFloat::new(slf.py(), x.item()).repr()?.to_string()),
         }
     }
@@ -155,7 +165,9 @@ impl PyTensor {
             options.set_item("separator", ", ")?;
             options.set_item("prefix", name)?;
             let numbers = PyTensor::numpy(slf)?;
-            text = convert::numpy(slf.py())?.call_method("array2string", (numbers,), Some(&options))?.to_string();
+            text = convert::numpy(slf.py())?
+                .call_method("array2string", (numbers,), Some(&options))?
+                .to_string();
         }
         let op = each!(&x, x -> x.op().map(|op| op.name()));
         let mut out = format!("{}({text}", if x.wants_grad() { "Tensor" } else { "constant" });

@@ -84,7 +84,11 @@ pub fn float_type(of: &Bound<'_, PyAny>) -> PyResult<&'static str> {
 }
 
 /// The numbers of `x`, in the type that is asked for if any is.
-pub fn numbers_as(x: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>, copy: Option<bool>) -> PyResult<Numbers> {
+pub fn numbers_as(
+    x: &Bound<'_, PyAny>,
+    dtype: Option<&Bound<'_, PyAny>>,
+    copy: Option<bool>,
+) -> PyResult<Numbers> {
     let found = numbers(x, copy)?;
     Ok(match (dtype.map(float_type).transpose()?, &found) {
         (None, _) => found,
@@ -147,7 +151,12 @@ fn list(x: &Bound<'_, PyAny>) -> PyResult<Option<Numbers>> {
 }
 
 /// Adds the numbers in `x`, a list at this depth. Whether they were numbers, or rectangular lists of them.
-fn gather(x: &Bound<'_, PyAny>, depth: usize, values: &mut Vec<f64>, shape: &mut Vec<usize>) -> PyResult<bool> {
+fn gather(
+    x: &Bound<'_, PyAny>,
+    depth: usize,
+    values: &mut Vec<f64>,
+    shape: &mut Vec<usize>,
+) -> PyResult<bool> {
     const DEEPEST: usize = 64; // NumPy's as well
     let n = x.len()?;
     match shape.get(depth) {
@@ -164,12 +173,16 @@ fn gather(x: &Bound<'_, PyAny>, depth: usize, values: &mut Vec<f64>, shape: &mut
         let x = x.get_item(i)?;
         if let Some(number) = number(&x)? {
             if shape.len() != depth + 1 {
-                return Err(PyValueError::new_err(format!("numbers beside lists at depth {depth} make no array")));
+                return Err(PyValueError::new_err(format!(
+                    "numbers beside lists at depth {depth} make no array"
+                )));
             }
             values.push(number);
         } else if x.is_instance_of::<PyList>() || x.is_instance_of::<PyTuple>() {
             if !values.is_empty() && shape.len() == depth + 1 {
-                return Err(PyValueError::new_err(format!("lists beside numbers at depth {depth} make no array")));
+                return Err(PyValueError::new_err(format!(
+                    "lists beside numbers at depth {depth} make no array"
+                )));
             }
             if !gather(&x, depth + 1, values, shape)? {
                 return Ok(false);

@@ -13,6 +13,7 @@ mod place;
 mod tensor;
 
 use pyo3::prelude::*;
+use std::ffi::OsString;
 
 /// The engine: see the package `femtograd`.
 #[pymodule]
@@ -41,6 +42,13 @@ mod _femtograd {
             Some(label) => each!(x, x => x.named(label)),
             None => x,
         }))
+    }
+
+    /// The command line, with these arguments, the program's name first; gives the exit code.
+    #[pyfunction]
+    #[pyo3(name = "_main")]
+    fn main(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+        py.detach(|| femtograd_cli::main(arguments))
     }
 
     #[pymodule_init]

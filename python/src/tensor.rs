@@ -351,7 +351,16 @@ impl PyTensor {
             return Err(PyTypeError::new_err(why));
         }
         let numbers = Numbers::of(&x);
-        fresh(py, guard::call(py, || if to == f32::NAME { f32::wrap(Tensor::constant(numbers.to())) } else { f64::wrap(Tensor::constant(numbers.to())) })?)
+        fresh(
+            py,
+            guard::call(py, || {
+                if to == f32::NAME {
+                    f32::wrap(Tensor::constant(numbers.to()))
+                } else {
+                    f64::wrap(Tensor::constant(numbers.to()))
+                }
+            })?,
+        )
     }
 
     fn __hash__(slf: &Bound<'_, Self>) -> isize {
