@@ -21,7 +21,7 @@
 //! # Ok::<(), femtograd_kernels::Error>(())
 //! ```
 //!
-//! `unsafe` stands in two files: `buffer.rs` (bytes as numbers) and `simd.rs` (calling a function compiled for
+//! `unsafe` stands in two files: `buffer.rs` (bytes as numbers, others' memory) and `simd.rs` (calling a function compiled for
 //! an instruction set that was found to be there).
 
 mod array;
