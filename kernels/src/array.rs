@@ -6,7 +6,7 @@
 //! first.
 
 use crate::buffer::Word;
-use crate::{Buffer, Error, Float, Function, Result, Sink, map, map_into};
+use crate::{Buffer, Error, Float, Function, NO_MEMORY, Result, Sink, map, map_into, room};
 use smallvec::{SmallVec, smallvec};
 use std::fmt;
 use std::sync::Arc;
@@ -115,12 +115,13 @@ impl Layout {
 /// How many elements an array of this shape has.
 ///
 /// # Panics
-/// If there are more than a `usize` can count.
+/// If there are more than a `usize` can count, with [`NO_MEMORY`].
 pub fn count(shape: &[usize]) -> usize {
-    try_count(shape).unwrap_or_else(|why| panic!("{why}"))
+    try_count(shape).unwrap_or_else(|why| panic!("{NO_MEMORY}an array: {why}"))
 }
 
-fn try_count(shape: &[usize]) -> Result<usize> {
+/// [`count`], where too many are a mistake.
+pub(crate) fn try_count(shape: &[usize]) -> Result<usize> {
     if shape.contains(&0) {
         return Ok(0);
     }
@@ -400,14 +401,15 @@ impl<T: Float> Array<T> {
 
     /// The elements in row-major order.
     pub fn to_vec(&self) -> Vec<T> {
+        let mut values = room(self.len());
         match self.as_slice() {
-            Some(slice) => slice.to_vec(),
+            Some(slice) => values.extend_from_slice(slice),
             None => {
-                let mut values = vec![T::ZERO; self.len()];
+                values.resize(self.len(), T::ZERO);
                 Walker::new(self, 0).fill(&mut values);
-                values
             }
         }
+        values
     }
 
     /// The same elements in a buffer of their own, in row-major order.
@@ -850,5 +852,44 @@ mod tests {
         refused(&[2], &[1, 1], 0);
         refused(&[2, 2], &[1], 0);
         assert!(laid_out(&[], &[], &[], 0).is_err() && laid_out(&[], &[1], &[0], 0).is_err());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)] // which ends where memory does
+    fn what_is_too_large_is_a_sentence_everywhere() {
+        let said = |f: &dyn Fn()| {
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_err();
+            panic.downcast_ref::<String>().expect("a sentence").clone()
+        };
+        const HUGE: usize = 1 << 40;
+        let one = Array::scalar(1.0);
+        let wide = one.broadcast_to(&[HUGE, 1 << 20]).unwrap();
+        let panics: [&dyn Fn(); 13] = [
+            &|| drop(Array::<f32>::full(&[HUGE, HUGE], 1.0)),
+            &|| drop(Array::<f32>::zeros(&[HUGE, 1 << 20])),
+            &|| drop(Array::<f64>::eye(HUGE)),
+            &|| drop(Array::arange(0.0, 1e300, 1.0)),
+            &|| drop(Array::linspace(0.0, 1.0, usize::MAX)),
+            &|| drop(Array::from_fn(&[usize::MAX, 2], |i| i as f64)),
+            &|| drop(wide.to_vec()),
+            &|| drop(wide.copied()),
+            &|| drop(wide.clone() + one.clone()),
+            &|| drop(crate::argsort(&wide, 1, 1 << 20, false)),
+            &|| drop(crate::argmax(&wide.broadcast_to(&[4, HUGE, 1 << 20]).unwrap(), 0)),
+            &|| drop(crate::cumsum(&wide, 0, false)),
+            &|| drop(crate::matmul(&wide, &wide.permute(&[1, 0]).unwrap())),
+        ];
+        for (i, f) in panics.iter().enumerate() {
+            let why = said(f);
+            assert!(why.starts_with(NO_MEMORY), "{i}: {why}");
+        }
+        assert!(one.broadcast_to(&[HUGE, HUGE]).is_err());
+        assert!(wide.reshape(&[HUGE, HUGE]).is_err());
+        assert!(wide.windows(1, 1 << 19, 1, 1).is_err());
+        assert!(crate::Indices::from([0, 1]).reshape(&[HUGE, HUGE]).is_err());
+        let half = one.broadcast_to(&[usize::MAX / 2 + 1]).unwrap();
+        assert!(crate::concat(&[&half, &half], 0).is_err());
+        let batch = one.broadcast_to(&[HUGE, 2, 2]).unwrap();
+        assert!(said(&|| drop(crate::matmul_to(None, &batch, &batch, &[2, 2]))).starts_with(NO_MEMORY));
     }
 }

@@ -5,6 +5,8 @@
 //! size class (four classes to each power of two, at most 25 % unused) and the next step takes it from there. The
 //! list is the thread's own: no lock, no contention.
 //!
+//! Memory that there is not is a panic, never the end of the process: see [`NO_MEMORY`].
+//!
 //! A buffer may also borrow memory that somebody else owns. It is then read only, and none of the above is true of it
 //! but that it is initialised.
 
@@ -16,6 +18,39 @@ use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// How the message of a panic begins that says that memory is short, or that a shape has more elements than can be counted:
+/// a buffer or a list as long as the arguments want it cannot be had. Nothing is harmed, and less may still fit.
+///
+/// ```
+/// use femtograd_kernels::{Array, NO_MEMORY};
+/// for shape in [[1 << 60], [usize::MAX]] {
+///     let panic = std::panic::catch_unwind(|| Array::<f64>::zeros(&shape)).unwrap_err();
+///     assert!(panic.downcast_ref::<String>().unwrap().starts_with(NO_MEMORY));
+/// }
+/// ```
+pub const NO_MEMORY: &str = "no memory for ";
+
+/// An empty vector with room for `n` values, as many as a user wants: where there is no memory for them, this panics,
+/// and `Vec::with_capacity` would end the process.
+///
+/// ```
+/// use femtograd_kernels::room;
+/// let mut list = room(3);
+/// list.extend(0..3);
+/// assert_eq!(list, [0, 1, 2]);
+/// assert!(std::panic::catch_unwind(|| room::<usize>(1 << 59)).is_err());
+/// ```
+///
+/// # Panics
+/// With [`NO_MEMORY`].
+pub fn room<V>(n: usize) -> Vec<V> {
+    let mut values = Vec::new();
+    if values.try_reserve_exact(n).is_err() {
+        panic!("{NO_MEMORY}a list of {n} values of {} bytes", size_of::<V>());
+    }
+    values
+}
 
 /// The unit of allocation: one cache line, which is also one AVX-512 register.
 #[derive(Clone, Copy)]
@@ -104,10 +139,12 @@ impl<T: Float> Buffer<T> {
     /// A buffer of `len` numbers of unspecified (but initialised) value, for a kernel that writes them all.
     ///
     /// # Panics
-    /// If they do not fit into memory.
+    /// If there is no memory for them, with [`NO_MEMORY`].
     pub fn scratch(len: usize) -> Buffer<T> {
-        let bytes = len.checked_mul(size_of::<T>()).expect("a buffer that fits into memory");
-        let mut lines = take(bytes.div_ceil(size_of::<Line>()));
+        let bytes = len.checked_mul(size_of::<T>());
+        let Some(mut lines) = bytes.and_then(|bytes| take(bytes.div_ceil(size_of::<Line>()))) else {
+            panic!("{NO_MEMORY}a buffer of {} bytes", len as u128 * size_of::<T>() as u128)
+        };
         let bytes = lines.len() * size_of::<Line>();
         let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
         PEAK.fetch_max(live, Relaxed);
@@ -226,10 +263,19 @@ fn class(lines: usize) -> (usize, usize) {
     (4 * shift + steps, steps << shift)
 }
 
-fn take(lines: usize) -> Vec<Line> {
+/// Memory of as many lines, if there is any.
+fn take(lines: usize) -> Option<Vec<Line>> {
     let (class, most) = class(lines);
     let kept = FREE.try_with(|free| free.borrow_mut().get(class)).ok().flatten();
-    kept.unwrap_or_else(|| vec![Line([0; 64]); most])
+    kept.or_else(|| {
+        let mut fresh = Vec::new();
+        if fresh.try_reserve_exact(most).is_err() {
+            trim(); // what this thread keeps may be enough
+            fresh.try_reserve_exact(most).ok()?;
+        }
+        fresh.resize(most, Line([0; 64]));
+        Some(fresh)
+    })
 }
 
 impl FreeList {
@@ -291,6 +337,23 @@ mod tests {
             assert_eq!(b.as_ptr() as usize % 64, 0);
             assert_eq!(b.iter().sum::<f64>(), len as f64);
         }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)] // which ends where memory does
+    fn memory_that_there_is_not_is_a_panic_and_costs_nothing() {
+        let said = |f: fn()| {
+            let panic = std::panic::catch_unwind(f).unwrap_err();
+            panic.downcast_ref::<String>().unwrap().clone()
+        };
+        let want = "no memory for a buffer of 9223372036854775808 bytes";
+        assert_eq!(said(|| drop(Buffer::<f64>::scratch(1 << 60))), want);
+        let want = "no memory for a buffer of 147573952589676412920 bytes";
+        assert_eq!(said(|| drop(Buffer::<f64>::scratch(usize::MAX))), want);
+        assert!(said(|| drop(Buffer::<f32>::full(usize::MAX / 4, 1.0))).starts_with(NO_MEMORY));
+        assert!(said(|| drop(room::<u8>(usize::MAX))).starts_with(NO_MEMORY));
+        let live = |n: usize| n >= 1 << 50;
+        assert!(!live(live_bytes()) && !live(peak_bytes()), "not counted");
     }
 
     /// Says when it is dropped.

@@ -49,7 +49,7 @@ mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};
 pub use attention::{Scores, attention, attention_back};
-pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
+pub use buffer::{Buffer, NO_MEMORY, live_bytes, peak_bytes, reset_peak, room, trim};
 pub use chain::{Chain, Register, Step, StepFn, Write, map_blocks};
 pub use conv::{Convolution, convolve, convolve_back};
 pub use float::{Float, chain};
