@@ -8,7 +8,7 @@
 use crate::array::{Layout, count};
 use crate::matmul::starts;
 use crate::simd::{Kernel, Level, dispatch, level};
-use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, chain, threads};
+use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, chain, room, threads};
 
 /// Queries to a block, and what the rows of the copies are filled up to: two registers of `f32`.
 const BLOCK: usize = 32;
@@ -500,7 +500,8 @@ impl<T: Float> Rows<T> {
     /// The rows of each matrix of the batch.
     fn by_matrix(&mut self) -> Vec<Vec<&mut [T]>> {
         let [batch @ .., n, width] = &self.shape[..] else { unreachable!("two axes or more") };
-        let mut matrices: Vec<_> = (0..count(batch)).map(|_| Vec::with_capacity(*n)).collect();
+        let mut matrices = room(count(batch));
+        matrices.extend((0..count(batch)).map(|_| room(*n)));
         if *width == 0 {
             matrices.iter_mut().for_each(|rows| rows.resize_with(*n, Default::default));
             return matrices;

@@ -224,7 +224,7 @@ fn add<T: Float, const N: usize, const FUSED: bool>(sum: &mut [T; N], v: T, b: [
 
 /// How far apart two planes of a layout begin: an odd number of cache lines, so that they do not fight for the same ones.
 fn apart(plane: [usize; 2]) -> usize {
-    (count(&plane).div_ceil(16) | 1) * 16
+    (count(&plane).div_ceil(16) | 1).saturating_mul(16)
 }
 
 /// The sizes of a convolution.
@@ -255,7 +255,8 @@ impl Plan {
         assert!(fits, "convolve: shapes {x:?} and {w:?} do not fit {groups} groups");
         let (size, kernel) = ([height, width], [k0, k1]);
         let places = [0, 1].map(|k| {
-            let windows = window_count(size[k] + 2 * padding[k], kernel[k], stride[k], dilation[k]);
+            let padded = size[k].saturating_add(padding[k].saturating_mul(2));
+            let windows = window_count(padded, kernel[k], stride[k], dilation[k]);
             windows.unwrap_or_else(|why| panic!("convolve: {why}"))
         });
         let plane = [0, 1].map(|k| places[k] + (kernel[k] - 1) * dilation[k] / stride[k]);
@@ -277,7 +278,8 @@ impl Plan {
 
     /// How much the layout of a group takes: each channel has a plane for every step of the stride.
     fn group(&self) -> usize {
-        self.channels * count(&self.how.stride) * self.apart
+        let [a, b] = self.how.stride;
+        count(&[self.channels, a, b, self.apart])
     }
 
     /// Which of the planes' rows (or columns) row `i` of an image is, padding included.
@@ -303,7 +305,7 @@ impl Plan {
 
     /// The layout of an image, for [`lay_out`](Self::lay_out): zeros, which those of the padding stay.
     fn layout<T: Float>(&self) -> Buffer<T> {
-        Buffer::full(self.groups * self.group() + WIDE, T::ZERO)
+        Buffer::full(count(&[self.groups, self.group()]).saturating_add(WIDE), T::ZERO)
     }
 
     fn lay_out<T: Float>(&self, image: &[T], layout: &mut [T]) {

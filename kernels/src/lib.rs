@@ -21,7 +21,7 @@
 //! # Ok::<(), femtograd_kernels::Error>(())
 //! ```
 //!
-//! `unsafe` stands in two files: `buffer.rs` (bytes as numbers) and `simd.rs` (calling a function compiled for
+//! `unsafe` stands in two files: `buffer.rs` (bytes as numbers, others' memory) and `simd.rs` (calling a function compiled for
 //! an instruction set that was found to be there).
 
 mod array;
@@ -49,7 +49,7 @@ mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};
 pub use attention::{Scores, attention, attention_back};
-pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
+pub use buffer::{Buffer, NO_MEMORY, live_bytes, peak_bytes, reset_peak, room, trim};
 pub use chain::{Chain, Register, Step, StepFn, Write, map_blocks};
 pub use conv::{Convolution, convolve, convolve_back};
 pub use float::{Float, chain};

@@ -2,7 +2,7 @@
 
 use crate::array::{Layout, count};
 use crate::simd::{Kernel, dispatch};
-use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, threads};
+use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, room, threads};
 #[cfg(not(miri))]
 use gemmkit::{MatMut, MatRef, Parallelism};
 use smallvec::SmallVec;
@@ -133,7 +133,8 @@ fn add_products<T: Float>(
     }
     out.as_mut_slice(); // in row-major order from here on
     let targets = starts(&wide(&out, m, n).layout());
-    let mut jobs: Vec<_> = out.as_mut_slice().chunks_mut(m * n).map(|out| (out, Factors::new())).collect();
+    let mut jobs = room(out.len() / (m * n));
+    jobs.extend(out.as_mut_slice().chunks_mut(m * n).map(|out| (out, Factors::new())));
     for ((target, a), b) in targets.into_iter().zip(starts(&a.layout())).zip(starts(&b.layout())) {
         jobs[target / (m * n)].1.push((a, b));
     }
@@ -333,10 +334,11 @@ pub(crate) fn starts(layout: &Layout) -> Vec<usize> {
     let axes = layout.shape.len() - 2;
     let mut starts = vec![layout.offset];
     for (&n, &stride) in layout.shape[..axes].iter().zip(&layout.strides) {
-        starts = starts
-            .iter()
-            .flat_map(|&s| (0..n).map(move |i| s.wrapping_add_signed(i as isize * stride)))
-            .collect();
+        let mut inner = room(count(&[starts.len(), n]));
+        for s in starts {
+            inner.extend((0..n).map(|i| s.wrapping_add_signed(i as isize * stride)));
+        }
+        starts = inner;
     }
     starts
 }
