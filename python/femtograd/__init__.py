@@ -15,6 +15,7 @@ from femtograd._femtograd import (
     # making tensors
     Tensor,
     constant,
+    from_dlpack,
     # elementwise
     # reductions, products, linear algebra
     # shape, arrangement, indexing, order
@@ -27,6 +28,7 @@ __all__ = [
     # making tensors
     "Tensor",
     "constant",
+    "from_dlpack",
     # elementwise
     # reductions, products, linear algebra
     # shape, arrangement, indexing, order

@@ -69,7 +69,7 @@ fn exception(py: Python<'_>, what: Box<dyn Any + Send>) -> PyErr {
         (_, Some(text)) => text,
         _ => "something unwound that is no message",
     };
-    if text.starts_with("no memory") {
+    if text.starts_with(femtograd::kernels::NO_MEMORY) {
         return PyMemoryError::new_err(text.to_string());
     }
     let place = place::here(py);

@@ -6,6 +6,7 @@ mod any;
 mod arithmetic;
 mod buffer;
 mod convert;
+mod copies;
 mod guard;
 mod objects;
 mod ops;
@@ -20,6 +21,8 @@ use std::ffi::OsString;
 mod _femtograd {
     use super::*;
 
+    #[pymodule_export]
+    use super::copies::{from_dlpack, restore};
     #[pymodule_export]
     use super::tensor::PyTensor;
 

@@ -166,7 +166,7 @@ impl PyTensor {
     /// >>> print(a.grad)
     /// 3.0
     #[getter]
-    fn grad<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTensor>> {
+    pub fn grad<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTensor>> {
         fn of<T: Real>(x: &Tensor<T>) -> Tensor<T> {
             match x.grad() {
                 Some(g) => Tensor::constant(g),
@@ -199,7 +199,7 @@ impl PyTensor {
 
     /// Whether it has a gradient.
     #[getter]
-    fn has_grad(&self) -> bool {
+    pub fn has_grad(&self) -> bool {
         each!(self.any(), x -> x.grad().is_some())
     }
 

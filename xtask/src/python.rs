@@ -66,12 +66,14 @@ fn usable(repo: &Repo, name: &str) -> bool {
 
 /// A Python of the machine, installed where it may be.
 fn system(repo: &Repo) -> Outcome<String> {
-    const NAMES: [&str; 6] = ["python3", "python3.11", "python3.12", "python3.13", "python3.14", "python3.15"];
+    const NAMES: [&str; 6] =
+        ["python3", "python3.11", "python3.12", "python3.13", "python3.14", "python3.15"];
     let find = || NAMES.into_iter().find(|name| usable(repo, name)).map(str::to_owned);
     if let Some(name) = find() {
         return Ok(name);
     }
-    let missing = "Python 3.11 or later with the module venv is missing (Debian: apt-get install python3 python3-venv)";
+    let missing =
+        "Python 3.11 or later with the module venv is missing (Debian: apt-get install python3 python3-venv)";
     if repo.ask("id -u").is_ok_and(|id| id.trim() == "0") && repo.ask("apt-get --version").is_ok() {
         repo.run("apt-get update --quiet").map_err(|error| format!("{missing}: {error}"))?;
         repo.run("DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes python3 python3-venv")

@@ -1,7 +1,7 @@
 //! The steps of `cargo xtask test`, in the order that shows a mistake soonest.
 
-use crate::{python, readme};
 use crate::shell::{Outcome, Repo};
+use crate::{python, readme};
 use proc_macro2::{TokenStream, TokenTree};
 use std::sync::OnceLock;
 
