@@ -3,7 +3,9 @@
 //! A kernel is cut into pieces by its size alone, never by the number of threads, and pieces write to places of
 //! their own: the result has the same bits on one thread and on sixty-four.
 
+use crate::poll::{poll_for, watched};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
 
@@ -36,7 +38,28 @@ fn available() -> usize {
 }
 
 /// Runs `f` on every job, on as many threads as [`threads`] says.
+///
+/// Where somebody may [stop](crate::on_poll) this, in rounds of some hundredths of a second, which make no difference to the
+/// results.
 pub(crate) fn each<J: Send>(jobs: Vec<J>, f: impl Fn(J) + Sync + Send) {
+    const SHORT: Duration = Duration::from_millis(5);
+    let mut round = threads();
+    if jobs.len() <= round || !watched() {
+        return all(jobs, f);
+    }
+    let mut jobs = jobs.into_iter();
+    while jobs.len() > 0 {
+        let start = Instant::now();
+        all(jobs.by_ref().take(round).collect(), &f);
+        let took = start.elapsed();
+        poll_for(took);
+        if took < SHORT {
+            round = round.saturating_mul(4);
+        }
+    }
+}
+
+fn all<J: Send>(jobs: Vec<J>, f: impl Fn(J) + Sync + Send) {
     #[cfg(feature = "threads")]
     if jobs.len() > 1 && threads() > 1 {
         use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
