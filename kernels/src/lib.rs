@@ -72,7 +72,7 @@ pub use rows::{
     logsumexp_back, share, shifted, softmax, softmax_back,
 };
 pub use scan::cumsum;
-pub use threads::{set_threads, threads};
+pub use threads::{forked, set_threads, threads};
 
 /// What is wrong with the arguments of a kernel, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]

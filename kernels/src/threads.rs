@@ -4,10 +4,13 @@
 //! their own: the result has the same bits on one thread and on sixty-four.
 
 use crate::poll::{poll_for, watched};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether this process is the child of a fork.
+static FORKED: AtomicBool = AtomicBool::new(false);
 
 /// Lets kernels use at most `n` threads; 0 means as many as the machine has cores.
 ///
@@ -17,8 +20,29 @@ pub fn set_threads(n: usize) {
     LIMIT.store(n, Relaxed);
 }
 
+/// Says that this process is the child of a fork, to which the threads of the pool did not come along: a kernel would wait
+/// for them for ever. From now on every kernel runs on the thread that calls it, whatever [`set_threads`] says. Results
+/// are the same.
+///
+/// To be called in the child before any kernel (`pthread_atfork`). The parent must not be in the middle of one at the
+/// time of the fork.
+///
+/// ```
+/// use femtograd_kernels::{forked, set_threads, threads};
+/// forked();
+/// set_threads(8);
+/// assert_eq!(threads(), 1);
+/// ```
+pub fn forked() {
+    FORKED.store(true, Relaxed);
+}
+
 /// How many threads a large kernel called here uses.
 pub fn threads() -> usize {
+    // Before anybody asks for the pool.
+    if FORKED.load(Relaxed) {
+        return 1;
+    }
     let most = available();
     match LIMIT.load(Relaxed) {
         0 => most,
