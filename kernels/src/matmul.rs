@@ -277,8 +277,8 @@ fn single<'a, T: Float>(
     }
 }
 
-/// Multiplications that are not interrupted: a tenth of a second.
-const LONG: usize = if cfg!(test) { 1 << 24 } else { 1 << 32 };
+/// Multiplications that are not interrupted: some hundredths of a second.
+const LONG: usize = if cfg!(test) { 1 << 24 } else { 1 << 31 };
 
 /// Rows and columns of the smallest piece of a product. `gemmkit` has other ways, with other roundings, for small results,
 /// vectors and depths; beyond those an element's bits depend on the depth alone.

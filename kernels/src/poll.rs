@@ -187,6 +187,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore)] // too long
     fn a_chain_of_kernels_is_stopped() {
         let add = |mut x: Array<f32>| {
             for _ in 0..10_000 {
