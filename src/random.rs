@@ -65,6 +65,9 @@ impl Rng {
         order.extend(0..n);
         for i in (1..n).rev() {
             order.swap(i, self.below(i + 1));
+            if i.is_multiple_of(1 << 14) {
+                kernels::poll(1 << 21);
+            }
         }
         order
     }

@@ -6,7 +6,7 @@
 //! first.
 
 use crate::buffer::Word;
-use crate::{Buffer, Error, Float, Function, NO_MEMORY, Result, Sink, map, map_into, room};
+use crate::{Buffer, Error, Float, Function, NO_MEMORY, Result, Sink, map, map_into, poll, room};
 use smallvec::{SmallVec, smallvec};
 use std::fmt;
 use std::sync::Arc;
@@ -285,9 +285,13 @@ impl<T: Float> Array<T> {
 
     /// The element at each index is `f(index in row-major order)`.
     pub fn from_fn(shape: &[usize], f: impl FnMut(usize) -> T) -> Array<T> {
+        const PART: usize = 1 << 14;
         let mut buffer = Buffer::scratch(count(shape));
         let mut f = f;
-        buffer.iter_mut().enumerate().for_each(|(i, v)| *v = f(i));
+        for (part, values) in buffer.chunks_mut(PART).enumerate() {
+            values.iter_mut().enumerate().for_each(|(i, v)| *v = f(part * PART + i));
+            poll(PART * 64);
+        }
         Array::from_buffer(buffer, shape)
     }
 

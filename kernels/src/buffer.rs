@@ -10,7 +10,7 @@
 //! A buffer may also borrow memory that somebody else owns. It is then read only, and none of the above is true of it
 //! but that it is initialised.
 
-use crate::Float;
+use crate::{Float, poll};
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
@@ -141,6 +141,8 @@ impl<T: Float> Buffer<T> {
     /// # Panics
     /// If there is no memory for them, with [`NO_MEMORY`].
     pub fn scratch(len: usize) -> Buffer<T> {
+        const CALL: usize = 1 << 10; // what it takes to come here
+        poll(len.saturating_mul(size_of::<T>()).saturating_add(CALL));
         let bytes = len.checked_mul(size_of::<T>());
         let Some(mut lines) = bytes.and_then(|bytes| take(bytes.div_ceil(size_of::<Line>()))) else {
             panic!("{NO_MEMORY}a buffer of {} bytes", len as u128 * size_of::<T>() as u128)
@@ -158,8 +160,8 @@ impl<T: Float> Buffer<T> {
     ///
     /// ```
     /// use femtograd_kernels::{Array, Buffer};
-    /// let numbers: Box<[f64]> = Box::new([1.0, 2.0, 3.0]);
-    /// // SAFETY: the slice is the owner's, which keeps it where it is and does not write to it.
+    /// let numbers = vec![1.0, 2.0, 3.0];
+    /// // SAFETY: the numbers are the vector's, which keeps them where they are and does not write to them.
     /// let buffer = unsafe { Buffer::borrowed(numbers.as_ptr(), numbers.len(), Box::new(numbers)) };
     /// let mut x = Array::from_buffer(buffer, &[3]);
     /// assert!(x.as_own_slice().is_none());
@@ -169,7 +171,8 @@ impl<T: Float> Buffer<T> {
     ///
     /// # Safety
     /// As long as `owner` lives, `len` initialised numbers lie at `start`, which is not null and is aligned for them (also
-    /// if there are none), and nobody writes to them. Moving the owner leaves them where they are.
+    /// if there are none), and nobody writes to them. Moving the owner leaves them where they are and lays no claim to them:
+    /// a `Vec` or an `Arc` may be one, a `Box` of the numbers may not, since who moves it says that nobody else has them.
     pub unsafe fn borrowed(start: *const T, len: usize, owner: Box<dyn Any + Send + Sync>) -> Buffer<T> {
         let start = NonNull::new(start.cast_mut()).expect("numbers that lie somewhere");
         debug_assert!(start.is_aligned(), "numbers that are aligned");
@@ -357,7 +360,7 @@ mod tests {
     }
 
     /// Says when it is dropped.
-    struct Lender(Box<[f64]>, std::sync::mpsc::Sender<()>);
+    struct Lender(Vec<f64>, std::sync::mpsc::Sender<()>);
     impl Drop for Lender {
         fn drop(&mut self) {
             self.1.send(()).unwrap();
@@ -368,7 +371,7 @@ mod tests {
     fn lent(numbers: &[f64]) -> (Buffer<f64>, std::sync::mpsc::Receiver<()>) {
         let (tell, told) = std::sync::mpsc::channel();
         let lender = Lender(numbers.into(), tell);
-        // SAFETY: a boxed slice of initialised numbers, which its owner keeps and nobody writes to.
+        // SAFETY: a vector's numbers, which its owner keeps where they are and nobody writes to.
         (unsafe { Buffer::borrowed(lender.0.as_ptr(), lender.0.len(), Box::new(lender)) }, told)
     }
 
