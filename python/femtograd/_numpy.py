@@ -190,7 +190,7 @@ def _method(function: _Function, name: str) -> None:
     _FUNCTIONS[function] = meaning
 
 
-for _function, _name in {
+_METHODS: dict[_Function, str] = {
     np.sum: "sum",
     np.mean: "mean",
     np.max: "max",
@@ -217,7 +217,8 @@ for _function, _name in {
     np.linalg.inv: "inv",
     np.linalg.solve: "solve",
     np.linalg.det: "det",
-}.items():
+}
+for _function, _name in _METHODS.items():
     _method(_function, _name)
 
 
@@ -237,7 +238,7 @@ def _vdot(a: Any, b: Any) -> Tensor:
 
 
 @_means(np.inner)
-def _inner(a: Any, b: Any) -> Tensor:
+def _inner(a: Any, b: Any) -> Any:
     a, b = _tensor(a), _tensor(b)
     return _tensordot(a, b, (-1, -1)) if a.ndim and b.ndim else a * b
 
@@ -366,7 +367,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
         norm: Tensor = (sums.max if ord > 0 else sums.min)(across, keepdims=True)
         return norm if keepdims else norm.sum((first, second))
     elif len(axes) != 1:
-        raise TypeError(f"numpy.linalg.norm: of matrices, orders None, 'fro', 1, -1, inf and -inf are there, not {ord!r}")
+        raise TypeError(f"numpy.linalg.norm: for matrices ord is None, 'fro', 1, -1, inf or -inf, not {ord!r}")
     result: Tensor = x.norm(ord, axes, keepdims=keepdims)
     return result
 

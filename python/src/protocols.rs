@@ -44,7 +44,8 @@ impl PyTensor {
                 let op = [PyTensor::__add__, PyTensor::__sub__, PyTensor::__mul__, PyTensor::__truediv__][op];
                 op(&a, &right)?
             } else {
-                let op = [PyTensor::__radd__, PyTensor::__rsub__, PyTensor::__rmul__, PyTensor::__rtruediv__][op];
+                let op =
+                    [PyTensor::__radd__, PyTensor::__rsub__, PyTensor::__rmul__, PyTensor::__rtruediv__][op];
                 op(&*right.cast::<PyTensor>()?, &left)?
             };
             if !y.is_instance_of::<PyNotImplemented>() {

@@ -314,20 +314,23 @@ macro_rules! pairs {
 pairs! {
     functions;
 
-    /// `y = max(x, other)`, element by element; where they are equal the slope is 0 in `x` and 1 in `other`. NaN if either is.
+    /// `y = max(x, other)`, element by element; where they are equal the slope is 0 in `x` and 1 in `other`. NaN if
+    /// either is.
     ///
     /// >>> Tensor([1.0, 5.0]).maximum(3).tolist()
     /// [3.0, 5.0]
     maximum => |a, b| a.maximum(b);
 
-    /// `y = min(x, other)`, element by element; where they are equal the slope is 0 in `x` and 1 in `other`. NaN if either is.
+    /// `y = min(x, other)`, element by element; where they are equal the slope is 0 in `x` and 1 in `other`. NaN if
+    /// either is.
     ///
     /// >>> Tensor([1.0, 5.0]).minimum(3).tolist()
     /// [1.0, 3.0]
     minimum => |a, b| a.minimum(b);
 
-    /// The angle of the point whose ordinate is `x` and whose abscissa is `other`, between −π and π: `arctan(x / other)` in
-    /// the right quadrant. The slopes are `other / r²` and `−x / r²` with `r² = x² + other²`, 0 at the origin.
+    /// The angle of the point whose ordinate is `x` and whose abscissa is `other`, between −π and π: `arctan(x /
+    /// other)` in the right quadrant. The slopes are `other / r²` and `−x / r²` with `r² = x² + other²`, 0 at the
+    /// origin.
     ///
     /// >>> print(f"{Tensor(1.0).atan2(-1.0):.4f}")  # three quarters of π
     /// 2.3562
@@ -388,8 +391,9 @@ pairs! {
 
 #[pymethods]
 impl PyTensor {
-    /// `y = xᵖ`, as `x ** p`: the exponent a number or a tensor. A whole number is multiplied out, so that negative `x` are
-    /// fine; with any other exponent they give NaN. The slopes are `p xᵖ⁻¹` and `y ln x`; `x⁰` is 1 with slope 0.
+    /// `y = xᵖ`, as `x ** p`: the exponent a number or a tensor. A whole number is multiplied out, so that negative
+    /// `x` are fine; with any other exponent they give NaN. The slopes are `p xᵖ⁻¹` and `y ln x`; `x⁰` is 1 with
+    /// slope 0.
     ///
     /// >>> x = Tensor(-3.0)
     /// >>> x.pow(3).backward()
@@ -399,8 +403,8 @@ impl PyTensor {
         slf.as_any().pow(exponent, slf.py().None())
     }
 
-    /// `y = min(max(x, min), max)`, element by element: `x` between two bounds, numbers or tensors, of which either may be
-    /// missing; `max` where they cross. On a bound the slope is 0 in `x` and 1 in the bound.
+    /// `y = min(max(x, min), max)`, element by element: `x` between two bounds, numbers or tensors, of which either
+    /// may be missing; `max` where they cross. On a bound the slope is 0 in `x` and 1 in the bound.
     ///
     /// >>> x = Tensor([-2.0, 0.5, 3.0])
     /// >>> x.clip(-1, 1).sum().backward()
@@ -448,14 +452,23 @@ impl PyTensor {
     /// >>> Tensor([0.5, 1.5, -2.6]).round().tolist()
     /// [0.0, 2.0, -3.0]
     #[pyo3(signature = (decimals = None))]
-    fn round<'py>(slf: &Bound<'py, Self>, decimals: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyTensor>> {
+    fn round<'py>(
+        slf: &Bound<'py, Self>,
+        decimals: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyTensor>> {
         let decimals = decimals.map_or(Ok(0), |n| whole("round", "decimals", n))?.clamp(-400, 400) as i32;
         fn rounded<T: Float>(x: &Tensor<T>, decimals: i32) -> Tensor<T> {
             // By a power of ten that is a number of the type exactly, whichever the direction.
             let unit = T::of(10f64.powi(decimals.abs()));
             match decimals {
                 0 => x.round(),
-                _ if !(unit.to_f64() < f64::INFINITY) => if decimals > 0 { x.clone() } else { x.round() * T::ZERO },
+                _ if !(unit.to_f64() < f64::INFINITY) => {
+                    if decimals > 0 {
+                        x.clone()
+                    } else {
+                        x.round() * T::ZERO
+                    }
+                }
                 1.. => (x * unit).round() / unit,
                 _ => (x / unit).round() * unit,
             }
@@ -464,7 +477,10 @@ impl PyTensor {
     }
 
     #[pyo3(signature = (ndigits = None))]
-    fn __round__<'py>(slf: &Bound<'py, Self>, ndigits: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyTensor>> {
+    fn __round__<'py>(
+        slf: &Bound<'py, Self>,
+        ndigits: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyTensor>> {
         PyTensor::round(slf, ndigits)
     }
 
@@ -493,7 +509,9 @@ impl PyTensor {
         match approximate {
             "none" => super::unary(slf, |x| each!(x, x => x.gelu())),
             "tanh" => super::unary(slf, |x| each!(x, x => x.gelu_tanh())),
-            _ => Err(PyValueError::new_err(format!("gelu: approximate is 'none' or 'tanh', not {approximate:?}"))),
+            _ => Err(PyValueError::new_err(format!(
+                "gelu: approximate is 'none' or 'tanh', not {approximate:?}"
+            ))),
         }
     }
 
@@ -510,8 +528,8 @@ impl PyTensor {
         super::unary(slf, move |x| each!(x, x => x.leaky_relu(of(slope))))
     }
 
-    /// `y = x` for positive `x`, `alpha · (eˣ − 1)` elsewhere; at 0 the slope is `alpha` (Clevert, Unterthiner & Hochreiter
-    /// 2015).
+    /// `y = x` for positive `x`, `alpha · (eˣ − 1)` elsewhere; at 0 the slope is `alpha` (Clevert, Unterthiner &
+    /// Hochreiter 2015).
     ///
     /// >>> print(f"{Tensor(-1.0).elu():.4f}")
     /// -0.6321

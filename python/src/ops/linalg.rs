@@ -14,9 +14,9 @@ fn work(x: &Any) -> usize {
 
 #[pymethods]
 impl PyTensor {
-    /// `y = x⁻¹·b`, the solution of `x·y = b`, by Gaussian elimination: more accurate than with the inverse, and for less. A `b` with
-    /// one axis is a vector; one with more holds matrices, whose leading axes broadcast against those of `x`. Derivatives of linear
-    /// algebra are those of Giles (2008).
+    /// `y = x⁻¹·b`, the solution of `x·y = b`, by Gaussian elimination: more accurate than with the inverse, and for
+    /// less. A `b` with one axis is a vector; one with more holds matrices, whose leading axes broadcast against
+    /// those of `x`. Derivatives of linear algebra are those of Giles (2008).
     ///
     /// ValueError if the matrix is not square or is singular, or `b` does not fit it.
     ///
@@ -27,8 +27,8 @@ impl PyTensor {
         joint(slf.py(), together("solve", &[slf.as_any(), b])?, |x| x[0].solve(&x[1]), |x| x[0].solve(&x[1]))
     }
 
-    /// `y = x⁻¹·b` where only a triangle of `x` counts, the lower or the upper one: the rest is taken to be 0, and has gradient 0.
-    /// With `unit_diagonal=True` the diagonal is taken to be 1. `b` is as for `solve`.
+    /// `y = x⁻¹·b` where only a triangle of `x` counts, the lower or the upper one: the rest is taken to be 0, and
+    /// has gradient 0. With `unit_diagonal=True` the diagonal is taken to be 1. `b` is as for `solve`.
     ///
     /// ValueError if the matrix is not square or has a 0 on a diagonal that counts, or `b` does not fit it.
     ///
@@ -55,8 +55,9 @@ impl PyTensor {
         joint(slf.py(), x, |x| solved(x, triangle), |x| solved(x, triangle))
     }
 
-    /// The sign of the determinant, a constant, and `ln |det x|`, which does not overflow where the determinant would. 0 and −∞ of
-    /// a singular matrix, where there is no derivative: to ask for it raises ValueError, as does a matrix that is not square.
+    /// The sign of the determinant, a constant, and `ln |det x|`, which does not overflow where the determinant
+    /// would. 0 and −∞ of a singular matrix, where there is no derivative: to ask for it raises ValueError, as does a
+    /// matrix that is not square.
     ///
     /// >>> sign, logarithm = Tensor([[0.0, 2.0], [3.0, 0.0]]).slogdet()
     /// >>> print(sign, f"{logarithm.exp():.4f}")
@@ -87,8 +88,8 @@ unary! {
     ///  [0.   0.25]]
     inv => |x| x.inverse();
 
-    /// The lower triangular `y` with `y·yᵀ = x` and a positive diagonal. Of an `x` that is not symmetric the symmetric part
-    /// `(x + xᵀ)/2` is taken, so that the gradient is symmetric always (Murray 2016).
+    /// The lower triangular `y` with `y·yᵀ = x` and a positive diagonal. Of an `x` that is not symmetric the
+    /// symmetric part `(x + xᵀ)/2` is taken, so that the gradient is symmetric always (Murray 2016).
     ///
     /// ValueError if the matrix is not square or not positive definite.
     ///

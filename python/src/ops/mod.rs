@@ -41,8 +41,8 @@ pub fn unary<'py>(
     fresh(py, guard::call_long(py, x.len(), || f(&x))?)
 }
 
-/// Arguments given as tensors, numbers or what shows an array, in the one type that their graph has. Numbers of Python's
-/// have no say in it.
+/// Arguments given as tensors, numbers or what shows an array, in the one type that their graph has. Numbers of
+/// Python's have no say in it.
 pub fn together(op: &str, xs: &[&Bound<'_, PyAny>]) -> PyResult<Typed> {
     let mut all = Vec::with_capacity(xs.len());
     let (mut numbers, mut known) = (Vec::new(), 0);
@@ -60,7 +60,13 @@ pub fn together(op: &str, xs: &[&Bound<'_, PyAny>]) -> PyResult<Typed> {
     }
     let single = known > 0 && all.iter().flatten().all(|x| matches!(x, Any::F32(_)));
     for (i, number) in numbers {
-        let constant = || if single { Any::F32(Tensor::constant(number as f32)) } else { Any::F64(Tensor::constant(number)) };
+        let constant = || {
+            if single {
+                Any::F32(Tensor::constant(number as f32))
+            } else {
+                Any::F64(Tensor::constant(number))
+            }
+        };
         all[i] = Some(guard::call(xs[i].py(), constant)?);
     }
     of_one_type(op, all.into_iter().flatten().collect())
@@ -74,8 +80,12 @@ pub fn joint<'py>(
     double: impl FnOnce(&[Tensor<f64>]) -> Tensor<f64> + Send,
 ) -> PyResult<Bound<'py, PyTensor>> {
     let y = match x {
-        Typed::F32(x) => Any::F32(guard::call_long(py, x.iter().map(|x| x.data().len()).sum(), || single(&x))?),
-        Typed::F64(x) => Any::F64(guard::call_long(py, x.iter().map(|x| x.data().len()).sum(), || double(&x))?),
+        Typed::F32(x) => {
+            Any::F32(guard::call_long(py, x.iter().map(|x| x.data().len()).sum(), || single(&x))?)
+        }
+        Typed::F64(x) => {
+            Any::F64(guard::call_long(py, x.iter().map(|x| x.data().len()).sum(), || double(&x))?)
+        }
     };
     fresh(py, y)
 }

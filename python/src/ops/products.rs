@@ -7,8 +7,8 @@ use femtograd::{Float, Tensor};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-/// NumPy's `dot`: a number times anything, of vectors and matrices the matrix product, and of more axes the sum of products
-/// over the last axis of `a` and the last but one of `b`.
+/// NumPy's `dot`: a number times anything, of vectors and matrices the matrix product, and of more axes the sum of
+/// products over the last axis of `a` and the last but one of `b`.
 fn dotted<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Tensor<T> {
     match (a.shape(), b.shape()) {
         ([], _) | (_, []) => a * b,
@@ -57,8 +57,8 @@ macro_rules! products {
 }
 
 products! {
-    /// The matrix product, as `x @ other`: `y[…, i, j] = Σₖ x[…, i, k] · other[…, k, j]`, the leading axes broadcast. A vector on
-    /// the left is a row, on the right a column, and its axis vanishes from the result.
+    /// The matrix product, as `x @ other`: `y[…, i, j] = Σₖ x[…, i, k] · other[…, k, j]`, the leading axes broadcast.
+    /// A vector on the left is a row, on the right a column, and its axis vanishes from the result.
     ///
     /// ValueError if one of them is a single number, the inner lengths differ, or the leading axes do not broadcast.
     ///
@@ -67,8 +67,8 @@ products! {
     /// [12. 34.] [13. 24.] 101.0
     matmul => |a, b| a.matmul(b);
 
-    /// `y = Σₖ xₖ · otherₖ` of two vectors. Otherwise as NumPy's: a single number times anything, the product of two matrices, and
-    /// of more axes the sum over the last axis of `x` and the last but one of `other`.
+    /// `y = Σₖ xₖ · otherₖ` of two vectors. Otherwise as NumPy's: a single number times anything, the product of two
+    /// matrices, and of more axes the sum over the last axis of `x` and the last but one of `other`.
     ///
     /// ValueError if the lengths that are summed over differ.
     ///
@@ -86,10 +86,11 @@ products! {
 
 /// The sum of products by an equation of axes, `y = Σ x₀[…] · x₁[…] · …`, as NumPy's `einsum`.
 ///
-/// Each operand's axes are named by letters; a letter that does not stand after the arrow is summed over. A letter twice in one
-/// operand takes its diagonal; `...` stands for any number of axes, which broadcast; without an arrow the result has the axes of
-/// the ellipsis and then, in alphabetical order, every letter that occurs once. A letter has one length: 1 does not broadcast
-/// against others but under an ellipsis. Operands are multiplied from left to right.
+/// Each operand's axes are named by letters; a letter that does not stand after the arrow is summed over. A letter
+/// twice in one operand takes its diagonal; `...` stands for any number of axes, which broadcast; without an arrow
+/// the result has the axes of the ellipsis and then, in alphabetical order, every letter that occurs once. A letter
+/// has one length: 1 does not broadcast against others but under an ellipsis. Operands are multiplied from left to
+/// right.
 ///
 /// ValueError if the equation cannot be read, or the operands do not fit it.
 ///
@@ -117,8 +118,8 @@ pub fn einsum<'py>(equation: &str, operands: &Bound<'py, PyTuple>) -> PyResult<B
 
 #[pymethods]
 impl PyTensor {
-    /// `y = Σᵢ x[i, i + offset]`: the sum of a diagonal of the matrices along two axes, which vanish. As NumPy's, these are the first
-    /// two unless said otherwise.
+    /// `y = Σᵢ x[i, i + offset]`: the sum of a diagonal of the matrices along two axes, which vanish. As NumPy's,
+    /// these are the first two unless said otherwise.
     ///
     /// ValueError if there are fewer than two axes, one does not exist, or both are the same.
     ///
@@ -132,7 +133,8 @@ impl PyTensor {
         axis2: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyTensor>> {
         let (py, x) = (slf.py(), argument(slf));
-        let or = |x: Option<&Bound<'py, PyAny>>, name, default| x.map_or(Ok(default), |x| whole("trace", name, x));
+        let or =
+            |x: Option<&Bound<'py, PyAny>>, name, default| x.map_or(Ok(default), |x| whole("trace", name, x));
         let (k, a, b) = (or(offset, "offset", 0)?, or(axis1, "axis1", 0)?, or(axis2, "axis2", 1)?);
         fresh(py, guard::call_long(py, x.len(), || each!(&x, x => x.diagonal(k, a, b).sum_axes(-1)))?)
     }

@@ -26,7 +26,9 @@ pub fn refuse_options(
     out: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     if out.is_some() {
-        return Err(PyTypeError::new_err(format!("{op}: out is not supported: a tensor's value never changes")));
+        return Err(PyTypeError::new_err(format!(
+            "{op}: out is not supported: a tensor's value never changes"
+        )));
     }
     if let Some(dtype) = dtype
         && convert::float_type(dtype)? != x.dtype()
@@ -67,8 +69,8 @@ macro_rules! reductions {
 }
 
 reductions! {
-    /// `y = Σ x` over all elements, or over some axes: a number, or a tuple of them, negative ones counted from the last.
-    /// They vanish, or keep length 1 with `keepdims=True`. The slope is 1.
+    /// `y = Σ x` over all elements, or over some axes: a number, or a tuple of them, negative ones counted from the
+    /// last. They vanish, or keep length 1 with `keepdims=True`. The slope is 1.
     ///
     /// ValueError if an axis does not exist or is named twice.
     ///
@@ -83,8 +85,8 @@ reductions! {
     /// 1.5
     mean(dtype) => |x, axes| x.mean_axes(axes), x.mean_keepdims(axes);
 
-    /// The largest element of all, or over some axes, as for `sum`; −∞ of none, NaN if one is. Equal maxima share the gradient
-    /// equally.
+    /// The largest element of all, or over some axes, as for `sum`; −∞ of none, NaN if one is. Equal maxima share the
+    /// gradient equally.
     ///
     /// >>> x = Tensor([1.0, 3.0, 3.0])
     /// >>> x.max().backward()
@@ -92,15 +94,15 @@ reductions! {
     /// [0.  0.5 0.5]
     max() => |x, axes| x.max_axes(axes), x.max_keepdims(axes);
 
-    /// The smallest element of all, or over some axes, as for `sum`; +∞ of none, NaN if one is. Equal minima share the gradient
-    /// equally.
+    /// The smallest element of all, or over some axes, as for `sum`; +∞ of none, NaN if one is. Equal minima share
+    /// the gradient equally.
     ///
     /// >>> print(Tensor([[1.0, 3.0], [2.0, 0.0]]).min(axis=1))
     /// [1. 0.]
     min() => |x, axes| x.min_axes(axes), x.min_keepdims(axes);
 
-    /// `y = Π x` over all elements, or over some axes, as for `sum`; 1 of none. Derivatives are exact at zeros too: nothing is
-    /// divided.
+    /// `y = Π x` over all elements, or over some axes, as for `sum`; 1 of none. Derivatives are exact at zeros too:
+    /// nothing is divided.
     ///
     /// >>> x = Tensor([2.0, 0.0, 3.0])
     /// >>> x.prod().backward()
@@ -115,7 +117,9 @@ macro_rules! spreads {
         impl PyTensor {
             $(
                 $(#[$doc])*
-                #[pyo3(signature = (axis = None, dtype = None, out = None, ddof = None, *, keepdims = false, correction = None))]
+                #[pyo3(signature = (
+                    axis = None, dtype = None, out = None, ddof = None, *, keepdims = false, correction = None
+                ))]
                 #[allow(clippy::too_many_arguments)] // NumPy's
                 fn $name<'py>(
                     slf: &Bound<'py, Self>,
@@ -142,9 +146,9 @@ macro_rules! spreads {
 }
 
 spreads! {
-    /// The variance `y = Σ (x − mean x)² / (n − ddof)` over all `n` elements, or over some axes, as for `sum`. `ddof=1`, also called
-    /// `correction`, makes it the unbiased estimate from a sample, 0 the variance of just these numbers. NaN where `n` is not
-    /// larger than that and all elements are equal.
+    /// The variance `y = Σ (x − mean x)² / (n − ddof)` over all `n` elements, or over some axes, as for `sum`.
+    /// `ddof=1`, also called `correction`, makes it the unbiased estimate from a sample, 0 the variance of just these
+    /// numbers. NaN where `n` is not larger than that and all elements are equal.
     ///
     /// >>> x = Tensor([1.0, 2.0, 3.0, 4.0])
     /// >>> print(x.var(), f"{x.var(ddof=1):.4f}")
@@ -160,10 +164,10 @@ spreads! {
 
 #[pymethods]
 impl PyTensor {
-    /// The norm `y = (Σ |x|ᵖ)^(1/p)`, `p` the order `ord`, over all elements, or over some axes, as for `sum`: always of the
-    /// elements as one vector. 2 gives the length, 1 the sum of sizes, `inf` the largest and `-inf` the smallest size, 0 the number
-    /// of elements that are not 0. Nothing overflows on the way. The gradient of a norm of 0 is 0, to every order; so is that
-    /// by an element 0 for an order of at most 1.
+    /// The norm `y = (Σ |x|ᵖ)^(1/p)`, `p` the order `ord`, over all elements, or over some axes, as for `sum`: always
+    /// of the elements as one vector. 2 gives the length, 1 the sum of sizes, `inf` the largest and `-inf` the
+    /// smallest size, 0 the number of elements that are not 0. Nothing overflows on the way. The gradient of a norm
+    /// of 0 is 0, to every order; so is that by an element 0 for an order of at most 1.
     ///
     /// >>> x = Tensor([3.0, -4.0])
     /// >>> y = x.norm()
@@ -181,12 +185,13 @@ impl PyTensor {
         let p = ord.map_or(Ok(2.0), |p| option("norm", "ord", p))?;
         let axes = axes("norm", axis, x.shape().len())?;
         let axes = &axes[..];
-        let norm = || each!(&x, x => if keepdims { x.norm_keepdims(of(p), axes) } else { x.norm_axes(of(p), axes) });
+        let norm =
+            || each!(&x, x => if keepdims { x.norm_keepdims(of(p), axes) } else { x.norm_axes(of(p), axes) });
         fresh(py, guard::call_long(py, x.len(), norm)?)
     }
 
-    /// `y = ln Σ eˣ` over all elements, or over some axes, as for `sum`; without overflow. Its gradient is `softmax(x)`. −∞ of none
-    /// and of −∞ alone.
+    /// `y = ln Σ eˣ` over all elements, or over some axes, as for `sum`; without overflow. Its gradient is
+    /// `softmax(x)`. −∞ of none and of −∞ alone.
     ///
     /// >>> print(f"{Tensor([1000.0, 1000.0]).logsumexp():.4f}")
     /// 1000.6931
