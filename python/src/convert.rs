@@ -4,6 +4,7 @@ use crate::any::{Any, Real};
 use crate::tensor::PyTensor;
 use femtograd::{Array, Float, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -112,7 +113,27 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
     if let Some(list) = list(x)? {
         return Ok(list);
     }
+    if let Some(number) = single(x)? {
+        return Ok(number);
+    }
     crate::buffer::numbers(x, copy)
+}
+
+/// The number of an array without axes, or of one of NumPy's scalars.
+pub fn single(x: &Bound<'_, PyAny>) -> PyResult<Option<Numbers>> {
+    let py = x.py();
+    let Some(dtype) = x.getattr_opt(intern!(py, "dtype"))? else { return Ok(None) };
+    let Some(kind) = dtype.getattr_opt(intern!(py, "kind"))? else { return Ok(None) };
+    let Some(shape) = x.getattr_opt(intern!(py, "shape"))? else { return Ok(None) };
+    if !matches!(kind.extract::<&str>(), Ok("f" | "i" | "u" | "b")) || !shape.is_empty()? {
+        return Ok(None);
+    }
+    let number = x.call_method0(intern!(py, "item"))?.extract::<f64>()?;
+    let narrow = kind.eq("f")? && dtype.getattr(intern!(py, "itemsize"))?.extract::<usize>()? <= 4;
+    Ok(Some(match narrow {
+        true => Numbers::F32(Array::scalar(number as f32)),
+        false => Numbers::F64(Array::scalar(number)),
+    }))
 }
 
 /// The number that `x` is, if it is one of Python's.

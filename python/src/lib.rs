@@ -11,6 +11,7 @@ mod guard;
 mod objects;
 mod ops;
 mod place;
+mod protocols;
 mod tensor;
 
 use pyo3::prelude::*;
@@ -25,6 +26,16 @@ mod _femtograd {
     use super::copies::{from_dlpack, restore};
     #[pymodule_export]
     use super::tensor::PyTensor;
+
+    #[pymodule_export]
+    use super::ops::elementwise::{
+        acos, acosh, asin, asinh, atan, atan2, atanh, ceil, choose, cos, cosh, digamma, erf, erfc,
+        exp, expm1, floor, hypot, lgamma, log, log10, log1p, log2, log_sigmoid, logit, maximum,
+        minimum, mish, reciprocal, relu, rsqrt, selu, sigmoid, sign, silu, sin, sinh, softplus,
+        sqrt, square, tan, tanh, trunc, xlogy,
+    };
+    #[pymodule_export]
+    use super::ops::products::{dot, einsum, matmul, outer};
 
     /// A leaf that wants no gradient: data. What is computed from constants alone is not recorded and is a constant too.
     ///

@@ -69,7 +69,10 @@ pub fn argument(object: &Bound<'_, PyTensor>) -> Any {
 pub fn argument_or_constant(x: &Bound<'_, PyAny>) -> PyResult<Any> {
     match x.cast::<PyTensor>() {
         Ok(x) => Ok(argument(x)),
-        Err(_) => Ok(convert::numbers(x, None)?.constant()),
+        Err(_) => {
+            let numbers = convert::numbers(x, None)?;
+            guard::call(x.py(), || numbers.constant())
+        }
     }
 }
 
