@@ -11,6 +11,7 @@ mod objects;
 mod ops;
 mod place;
 mod tensor;
+mod transform;
 
 use pyo3::prelude::*;
 
@@ -42,6 +43,12 @@ mod _femtograd {
             None => x,
         }))
     }
+
+    #[pymodule_export]
+    use super::transform::{
+        Linear, PyPeriod, apply, checkpoint, gradients, hessian, hessian_diagonal, hvp, jacobian, jvp, laplacian,
+        linearize, recording, tangent, value_and_grad, vjp,
+    };
 
     #[pymodule_init]
     fn init() {
