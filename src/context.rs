@@ -6,8 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::Location;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 /// A place in the user's program: file and line, and the column where it is known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,6 +86,10 @@ struct Context {
     /// The line that called, where it is not Rust's to know.
     caller: Option<Place>,
     tracing: Tracing,
+    /// The first [period](begin) that has a say in whether results are recorded: those before are overruled by [`recorded`].
+    recording_since: u64,
+    /// The first one that has a say in products: those before are overruled by [`strict`] or [`count_strong_zeros`].
+    products_since: u64,
 }
 
 /// Whether a function is being recorded to be [replayed](crate::record()).
@@ -127,9 +131,116 @@ thread_local! {
             behalf: None,
             caller: None,
             tracing: Tracing::No,
+            recording_since: 0,
+            products_since: 0,
         })
     };
     static USES: RefCell<Vec<StrongZero>> = const { RefCell::new(Vec::new()) };
+    static PERIODS: RefCell<Periods> = const { RefCell::new(Periods { next: 1, open: Vec::new() }) };
+}
+
+/// What began on this thread and has not ended, by age.
+struct Periods {
+    next: u64,
+    open: Vec<(u64, Arc<Shared>)>,
+}
+
+/// What a period and its thread know of each other.
+struct Shared {
+    what: During,
+    over: AtomicBool,
+    uses: Mutex<Vec<StrongZero>>,
+}
+
+/// What is different during a [`Period`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum During {
+    /// Nothing is recorded: see [`no_grad`].
+    NoGrad,
+    /// Derivatives multiply as IEEE 754 says: see [`strict`].
+    Strict,
+    /// Uses of the strong zero are counted: see [`count_strong_zeros`].
+    Counting,
+}
+
+/// [`no_grad`], [`strict`] or [`count_strong_zeros`] from a beginning to an end, for languages that have no closures but
+/// statements around a block: see [`begin`].
+#[must_use = "it ends when it is dropped"]
+pub struct Period(Arc<Shared>);
+
+/// How many periods there are on all threads: while there are none, nobody need look for one.
+static PERIODS_OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Begins a period on this thread, which ends when what is returned is dropped, wherever that is.
+///
+/// Periods may end in any order: during each, what it says holds. Closures have the last word within: a derivative is
+/// recorded where it must be, as inside [`no_grad`]. Prefer the closures where you can.
+///
+/// ```
+/// use femtograd::{During, Tensor, begin};
+/// let x = Tensor::new(3.0);
+/// let period = begin(During::NoGrad);
+/// assert!(!(&x * &x).wants_grad());
+/// drop(period);
+/// assert!((&x * &x).wants_grad());
+/// ```
+pub fn begin(what: During) -> Period {
+    let shared = Arc::new(Shared { what, over: AtomicBool::new(false), uses: Mutex::new(Vec::new()) });
+    PERIODS.with_borrow_mut(|periods| {
+        periods.open.push((periods.next, shared.clone()));
+        periods.next += 1;
+    });
+    PERIODS_OPEN.fetch_add(1, Relaxed);
+    if what != During::NoGrad {
+        UNUSUAL.fetch_add(1, Relaxed);
+    }
+    Period(shared)
+}
+
+impl Period {
+    /// Where the strong zero was used so far, if this is about [counting](During::Counting).
+    pub fn strong_zeros(&self) -> Vec<StrongZero> {
+        self.0.uses.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}
+
+impl Drop for Period {
+    fn drop(&mut self) {
+        self.0.over.store(true, Relaxed);
+        PERIODS_OPEN.fetch_sub(1, Relaxed);
+        if self.0.what != During::NoGrad {
+            UNUSUAL.fetch_sub(1, Relaxed);
+        }
+        // The thread it began on forgets it; if that is another one, when it looks next.
+        let _ = PERIODS.try_with(|periods| {
+            if let Ok(mut periods) = periods.try_borrow_mut() {
+                periods.open.retain(|(_, period)| !period.over.load(Relaxed));
+            }
+        });
+    }
+}
+
+/// The last period of this thread, not before `since`, for which `found` has something.
+fn period<R>(since: u64, mut found: impl FnMut(&Shared) -> Option<R>) -> Option<R> {
+    PERIODS.with_borrow(|periods| {
+        let open = periods.open.iter().rev().take_while(|(number, _)| *number >= since);
+        open.filter(|(_, period)| !period.over.load(Relaxed)).find_map(|(_, period)| found(period))
+    })
+}
+
+/// Whether a period on this thread says that nothing is recorded.
+#[inline]
+fn is_held(since: u64) -> bool {
+    #[cold]
+    fn look(since: u64) -> bool {
+        period(since, |period| (period.what == During::NoGrad).then_some(())).is_some()
+    }
+    PERIODS_OPEN.load(Relaxed) > 0 && look(since)
+}
+
+/// The number that the next period will have.
+fn from_now() -> u64 {
+    if PERIODS_OPEN.load(Relaxed) == 0 { 0 } else { PERIODS.with_borrow(|periods| periods.next) }
 }
 
 /// How many threads multiply in an unusual way or record a function: others need not look closer.
@@ -138,7 +249,8 @@ static UNUSUAL: AtomicUsize = AtomicUsize::new(0);
 /// Whether ops on this thread are recorded: not inside [`no_grad`].
 #[inline]
 pub fn recording() -> bool {
-    CONTEXT.get().recording == Recording::Yes
+    let context = CONTEXT.get();
+    context.recording == Recording::Yes && !is_held(context.recording_since)
 }
 
 /// Runs `f` without recording: what it computes are constants.
@@ -170,13 +282,15 @@ pub(crate) fn unrecorded<R>(f: impl FnOnce() -> R) -> R {
 
 /// Runs `f` recording, whatever happens around it.
 pub(crate) fn recorded<R>(f: impl FnOnce() -> R) -> R {
-    within(Context { recording: Recording::Yes, ..CONTEXT.get() }, f)
+    within(Context { recording: Recording::Yes, recording_since: from_now(), ..CONTEXT.get() }, f)
 }
 
 /// What cuts results of this thread off from their arguments, if a trace of it is to be left.
 pub(crate) fn cut_kind() -> Option<CutKind> {
-    match CONTEXT.get().recording {
+    let context = CONTEXT.get();
+    match context.recording {
         Recording::Cut(kind) => Some(kind),
+        Recording::Yes if is_held(context.recording_since) => Some(CutKind::NoGrad),
         _ => None,
     }
 }
@@ -276,7 +390,17 @@ pub fn count_strong_zeros<R>(f: impl FnOnce() -> R) -> (R, Vec<StrongZero>) {
 /// How the chain rule multiplies on this thread.
 #[inline]
 pub(crate) fn products() -> Products {
-    if UNUSUAL.load(Relaxed) == 0 { Products::Guarded } else { CONTEXT.get().products }
+    #[cold]
+    fn look() -> Products {
+        let context = CONTEXT.get();
+        let during = |period: &Shared| match period.what {
+            During::NoGrad => None,
+            During::Strict => Some(Products::Strict),
+            During::Counting => Some(Products::Counted),
+        };
+        period(context.products_since, during).unwrap_or(context.products)
+    }
+    if UNUSUAL.load(Relaxed) == 0 { Products::Guarded } else { look() }
 }
 
 /// Notes that the guard made `count` zeros, for the op at work.
@@ -287,10 +411,20 @@ pub(crate) fn note_strong_zeros(count: usize) {
 }
 
 fn note(op: &'static str, place: Place, count: usize) {
-    USES.with_borrow_mut(|uses| match uses.iter_mut().find(|u| (u.op, u.place) == (op, place)) {
+    let add = |uses: &mut Vec<StrongZero>| match uses.iter_mut().find(|u| (u.op, u.place) == (op, place)) {
         Some(noted) => noted.count += count,
         None => uses.push(StrongZero { op, place, count }),
+    };
+    let context = CONTEXT.get();
+    let _: Option<()> = period(context.products_since, |period| {
+        if period.what == During::Counting {
+            add(&mut period.uses.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        }
+        None // the others count as well
     });
+    if context.products == Products::Counted {
+        USES.with_borrow_mut(add);
+    }
 }
 
 /// Whether this thread records a function, and is not inside an op.
@@ -311,7 +445,8 @@ pub(crate) fn traced<R>(tracing: Tracing, f: impl FnOnce() -> R) -> R {
 }
 
 fn multiplying<R>(products: Products, f: impl FnOnce() -> R) -> R {
-    unusually(Context { products, ..CONTEXT.get() }, f)
+    let products_since = from_now();
+    unusually(Context { products, products_since, ..CONTEXT.get() }, f)
 }
 
 fn unusually<R>(context: Context, f: impl FnOnce() -> R) -> R {

@@ -137,6 +137,7 @@ pub mod transform;
 pub use femtograd_kernels as kernels;
 
 pub use access::Operand;
+pub use context::{During, Period, begin};
 pub use context::{Place, StrongZero, called_from, count_strong_zeros, no_grad, recording, strict};
 pub use cut::CutKind;
 pub use inspect::{diagnose, gradcheck, live, nonfinite, report, trace_nonfinite, verify};

@@ -69,7 +69,25 @@ from femtograd._femtograd import (
     # shape, arrangement, indexing, order
     # networks
     # transforms
+    recording,
     # inspection
+)
+from femtograd._context import StrongZero, count_strong_zeros, no_grad, strict
+from femtograd._custom import Op, custom_gradient
+from femtograd._transform import (
+    checkpoint,
+    grad,
+    gradients,
+    hessian,
+    hessian_diagonal,
+    hvp,
+    jacobian,
+    jvp,
+    laplacian,
+    linearize,
+    tangent,
+    value_and_grad,
+    vjp,
 )
 
 __all__ = [
@@ -130,5 +148,25 @@ __all__ = [
     # shape, arrangement, indexing, order
     # networks
     # transforms
+    "Op",
+    "StrongZero",
+    "checkpoint",
+    "count_strong_zeros",
+    "custom_gradient",
+    "grad",
+    "gradients",
+    "hessian",
+    "hessian_diagonal",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "laplacian",
+    "linearize",
+    "no_grad",
+    "recording",
+    "strict",
+    "tangent",
+    "value_and_grad",
+    "vjp",
     # inspection
 ]

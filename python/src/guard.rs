@@ -25,6 +25,14 @@ pub fn install() {
             before(info);
         }
     }));
+    femtograd::kernels::on_poll(interrupt);
+}
+
+/// Looks, in the middle of long work, whether the user wants it to end: Ctrl-C is the main thread's to hear.
+fn interrupt() {
+    if GUARDED.get() {
+        python(|py| py.check_signals());
+    }
 }
 
 /// Calls the library from the caller's Python line.

@@ -13,6 +13,7 @@ mod ops;
 mod place;
 mod protocols;
 mod tensor;
+mod transform;
 
 use pyo3::prelude::*;
 use std::ffi::OsString;
@@ -29,10 +30,10 @@ mod _femtograd {
 
     #[pymodule_export]
     use super::ops::elementwise::{
-        acos, acosh, asin, asinh, atan, atan2, atanh, ceil, choose, cos, cosh, digamma, erf, erfc,
-        exp, expm1, floor, hypot, lgamma, log, log10, log1p, log2, log_sigmoid, logit, maximum,
-        minimum, mish, reciprocal, relu, rsqrt, selu, sigmoid, sign, silu, sin, sinh, softplus,
-        sqrt, square, tan, tanh, trunc, xlogy,
+        acos, acosh, asin, asinh, atan, atan2, atanh, ceil, choose, cos, cosh, digamma, erf, erfc, exp,
+        expm1, floor, hypot, lgamma, log, log_sigmoid, log1p, log2, log10, logit, maximum, minimum, mish,
+        reciprocal, relu, rsqrt, selu, sigmoid, sign, silu, sin, sinh, softplus, sqrt, square, tan, tanh,
+        trunc, xlogy,
     };
     #[pymodule_export]
     use super::ops::products::{dot, einsum, matmul, outer};
@@ -65,8 +66,28 @@ mod _femtograd {
         py.detach(|| femtograd_cli::main(arguments))
     }
 
+    #[pymodule_export]
+    use super::transform::{
+        Linear, PyPeriod, apply, checkpoint, gradients, hessian, hessian_diagonal, hvp, jacobian, jvp,
+        laplacian, linearize, recording, tangent, value_and_grad, vjp,
+    };
+
     #[pymodule_init]
-    fn init() {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         guard::install();
+        // The threads of the pool are not there in the child of a fork.
+        let os = module.py().import("os")?;
+        if os.hasattr("register_at_fork")? {
+            let options = pyo3::types::PyDict::new(module.py());
+            options.set_item("after_in_child", module.getattr("_forked")?)?;
+            os.call_method("register_at_fork", (), Some(&options))?;
+        }
+        Ok(())
+    }
+
+    /// Called in the child of a fork.
+    #[pyfunction(name = "_forked")]
+    fn forked() {
+        femtograd::kernels::forked();
     }
 }

@@ -1,6 +1,7 @@
 //! What the core promises: recording, gradients, lifetimes, errors.
 
-use femtograd::{Array, Error, Op, Tensor, gradients, kernels, no_grad, where_};
+use femtograd::{Array, During, Error, Op, Tensor, begin, count_strong_zeros};
+use femtograd::{grad, gradients, kernels, no_grad, recording, where_};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -597,4 +598,85 @@ fn linear_names_the_shapes_it_refuses() {
     let (x, w, b) = (Tensor::new([[1.0, 2.0]]), Tensor::new([[1.0], [2.0], [3.0]]), Tensor::new([1.0]));
     let message = panic_of(|| drop(x.linear(&w, &b)));
     assert!(message.contains("linear") && message.contains("[3, 1]"), "{message}");
+}
+
+/// Whether what is computed now is recorded.
+fn records() -> bool {
+    let x: Tensor<f64> = Tensor::new(2.0);
+    let recorded = (&x * &x).wants_grad();
+    assert_eq!(recorded, recording());
+    recorded
+}
+
+#[test]
+fn periods_end_in_any_order() {
+    let (a, b) = (begin(During::NoGrad), begin(During::NoGrad));
+    assert!(!records());
+    drop(a);
+    assert!(!records(), "the other one goes on");
+    drop(b);
+    assert!(records());
+
+    // Begun inside of a closure, ended outside, and the other way round.
+    let inner = no_grad(|| begin(During::NoGrad));
+    assert!(!records());
+    no_grad(|| drop(inner));
+    assert!(records());
+
+    // Ended by another thread; that one was never concerned.
+    let period = begin(During::NoGrad);
+    std::thread::spawn(move || {
+        assert!(records());
+        drop(period);
+    })
+    .join()
+    .unwrap();
+    assert!(records());
+}
+
+#[test]
+fn derivatives_are_recorded_during_a_period() {
+    let period = begin(During::NoGrad);
+    let second = grad(grad(|x: &Tensor<f64>| x.powi(3)))(&Tensor::constant(2.0));
+    assert_eq!(second.item(), 12.0);
+    let slope = grad(|x: &Tensor<f64>| {
+        assert!(records());
+        let within = begin(During::NoGrad);
+        let cut = x * 2.0;
+        assert!(!cut.wants_grad());
+        drop(within);
+        x * 3.0 + cut
+    });
+    assert_eq!(slope(&Tensor::constant(1.0)).item(), 3.0);
+    drop(period);
+    // One that goes on after the function it began in.
+    let left = std::cell::Cell::new(None);
+    let y = grad(|x: &Tensor<f64>| {
+        let y = x * x;
+        left.set(Some(begin(During::NoGrad)));
+        y
+    })(&Tensor::constant(3.0));
+    assert_eq!((y.item(), records()), (6.0, false));
+    drop(left);
+    assert!(records());
+}
+
+#[test]
+fn products_during_periods() {
+    let x: Tensor<f64> = Tensor::new([-4.0, 4.0, -1.0]);
+    let y = where_(x.gt(0.0), x.sqrt(), &x).sum();
+    let slope = || gradients(&y, &[&x])[0].data().to_vec()[0];
+    let counting = begin(During::Counting);
+    assert_eq!(slope(), 1.0);
+    let strict = begin(During::Strict);
+    assert!(slope().is_nan());
+    // A closure has the last word; what it counts is counted outside too once nothing else holds there.
+    let (value, uses) = count_strong_zeros(slope);
+    assert_eq!((value, uses.len(), uses[0].count), (1.0, 1, 2));
+    drop(strict);
+    count_strong_zeros(slope);
+    let uses = counting.strong_zeros();
+    assert_eq!((uses.len(), uses[0].op, uses[0].count), (1, "sqrt", 4));
+    drop(counting);
+    assert_eq!(slope(), 1.0);
 }
