@@ -38,7 +38,7 @@ fn what_is_stopped_leaves_everything_as_it_was() {
         assert_eq!(live().nodes, alive);
     }
     let long = |x: &Tensor<f64>| (0..1 << 18).fold(x.clone(), |y, _| y.sin());
-    stop(1, || hessian(long, &x));
+    stop(1, || hessian(long)(&x));
     assert_eq!(live().nodes, alive);
 
     // A pass that is stopped writes no gradient.
