@@ -20,6 +20,9 @@ from femtograd._femtograd import Tensor, constant
 # A function of NumPy's, and one that does the same with tensors.
 _Function = Callable[..., Any]
 
+_NUMBERS = (int, float)
+_ARRAYS = (Tensor, np.ndarray)
+
 
 class SlogdetResult(NamedTuple):
     """What `numpy.linalg.slogdet` gives."""
@@ -35,7 +38,7 @@ def _tensor(x: Any) -> Any:
 
 def _operand(x: Any) -> Any:
     """What an operator of Python's takes without asking NumPy again; numbers of Python's stay what they are."""
-    return x if isinstance(x, Tensor) else float(x) if isinstance(x, int | float) else constant(x)
+    return x if isinstance(x, Tensor) else float(x) if isinstance(x, _NUMBERS) else constant(x)
 
 
 def _plain(x: Any) -> Any:
@@ -54,10 +57,7 @@ def _without_gradients(name: str) -> str:
 # -- functions of numbers, element by element
 
 
-def _operator(op: _Function) -> _Function:
-    return lambda a, b: op(_operand(a), _operand(b))
-
-
+# `Tensor.__array_ufunc__` itself looks here, after `+ - * /` and comparisons, which it knows.
 _UFUNCS: dict[np.ufunc, _Function] = {
     np.negative: operator.neg,
     np.positive: operator.pos,
@@ -69,17 +69,7 @@ _UFUNCS: dict[np.ufunc, _Function] = {
     np.radians: lambda x: x * (math.pi / 180),
     np.rad2deg: lambda x: x * (180 / math.pi),
     np.degrees: lambda x: x * (180 / math.pi),
-    np.add: _operator(operator.add),
-    np.subtract: _operator(operator.sub),
-    np.multiply: _operator(operator.mul),
-    np.divide: _operator(operator.truediv),
-    np.power: _operator(operator.pow),
-    np.less: _operator(operator.lt),
-    np.less_equal: _operator(operator.le),
-    np.greater: _operator(operator.gt),
-    np.greater_equal: _operator(operator.ge),
-    np.equal: _operator(operator.eq),
-    np.not_equal: _operator(operator.ne),
+    np.power: lambda a, b: _operand(a) ** _operand(b),
     np.matmul: femtograd.matmul,
     np.maximum: femtograd.maximum,
     np.minimum: femtograd.minimum,
@@ -130,7 +120,7 @@ _SCANS = {np.add: "cumsum", np.multiply: "cumprod"}
 
 
 def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What `Tensor.__array_ufunc__` hands on: everything but the four operators."""
+    """What `Tensor.__array_ufunc__` does not know."""
     name = f"numpy.{ufunc.__name__}"
     if kwargs.get("out") is not None:
         raise TypeError(
@@ -141,8 +131,6 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     if method == "__call__":
         if given:
             raise TypeError(f"{name}: {min(given)}= is not supported for tensors. " + _without_gradients(name))
-        if ufunc in _UFUNCS:
-            return _UFUNCS[ufunc](*inputs)
         if ufunc in _TRUTHS:
             return ufunc(*map(_plain, inputs))
     elif method == "reduce" and ufunc in _REDUCTIONS and given <= {"axis", "keepdims"}:
@@ -211,7 +199,16 @@ _METHODS: dict[_Function, str] = {
     np.diag: "diag",
     np.tril: "tril",
     np.triu: "triu",
+    np.ravel: "ravel",
     np.flip: "flip",
+    np.roll: "roll",
+    np.repeat: "repeat",
+    np.pad: "pad",
+    np.split: "split",
+    np.take: "take",
+    np.sort: "sort",
+    np.cumsum: "cumsum",
+    np.cumprod: "cumprod",
     np.tile: "tile",
     np.take_along_axis: "take_along_axis",
     np.linalg.inv: "inv",
@@ -293,11 +290,6 @@ def _flat(x: Any) -> Any:
     return _call("reshape", x, -1)
 
 
-@_means(np.ravel)
-def _ravel(a: Any) -> Any:
-    return _flat(a)
-
-
 @_means(np.concatenate)
 def _concatenate(arrays: Iterable[Any], axis: Any = 0) -> Any:
     if axis is None:
@@ -325,32 +317,6 @@ def _hstack(tup: Sequence[Any]) -> Any:
 def _atleast_1d(*arrays: Any) -> Any:
     parts = tuple(x if x.ndim > 0 else _flat(x) for x in map(_tensor, arrays))
     return parts[0] if len(parts) == 1 else parts
-
-
-@_means(np.cumsum)
-def _cumsum(a: Any, axis: Any = None) -> Any:
-    return _call("cumsum", _flat(a) if axis is None else a, 0 if axis is None else axis)
-
-
-@_means(np.cumprod)
-def _cumprod(a: Any, axis: Any = None) -> Any:
-    return _call("cumprod", _flat(a) if axis is None else a, 0 if axis is None else axis)
-
-
-@_means(np.sort)
-def _sort(a: Any, axis: Any = -1) -> Any:
-    a = _tensor(a)
-    if axis is None:
-        a, axis = _flat(a), -1
-    # By the places, so that it does not matter what else a method gives.
-    return _call("take_along_axis", a, np.argsort(a.numpy(), axis=axis, kind="stable"), axis)
-
-
-@_means(np.roll)
-def _roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    if axis is None:
-        return _call("reshape", _call("roll", _flat(a), shift, 0), _tensor(a).shape)
-    return _call("roll", a, shift, axis)
 
 
 @_means(np.linalg.norm)
@@ -436,23 +402,28 @@ _PLAIN: set[_Function] = {
 
 def array_function(function: _Function, types: Iterable[type], args: Any, kwargs: dict[str, Any]) -> Any:
     """What `Tensor.__array_function__` hands on."""
-    if not all(issubclass(kind, Tensor | np.ndarray) for kind in types):
-        return NotImplemented
+    for kind in types:
+        if not issubclass(kind, _ARRAYS):
+            return NotImplemented
     if function in _PLAIN:
         return function(*map(_plain, args), **{key: _plain(value) for key, value in kwargs.items()})
-    module = getattr(function, "__module__", "numpy")
-    name = f"{module}.{getattr(function, '__name__', function)}"
-    if function not in _FUNCTIONS:
+    meaning = _FUNCTIONS.get(function)
+    if meaning is None:
+        name = _name_of(function)
         raise TypeError(f"{name} is not among the functions that tensors have. " + _without_gradients(name))
     given = {key: value for key, value in kwargs.items() if value is not None}
-    if given.get("out") is not None:
+    if "out" in given:
+        name = _name_of(function)
         raise TypeError(f"{name}: an array cannot take a tensor's result (out=), since it has no history")
-    meaning = _FUNCTIONS[function]
     try:
         return meaning(*args, **given)
     except TypeError:
         try:
             inspect.signature(meaning).bind(*args, **given)
         except TypeError as error:
-            raise TypeError(f"{name}: for tensors, {error}") from None
+            raise TypeError(f"{_name_of(function)}: for tensors, {error}") from None
         raise
+
+
+def _name_of(function: _Function) -> str:
+    return f"{getattr(function, '__module__', 'numpy')}.{getattr(function, '__name__', function)}"

@@ -143,7 +143,7 @@ impl PyTensor {
     }
 
     /// Element by element: constants of 1 and 0.
-    fn __richcmp__<'py>(
+    pub fn __richcmp__<'py>(
         slf: &Bound<'py, Self>,
         other: &Bound<'py, PyAny>,
         op: CompareOp,

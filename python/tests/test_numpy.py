@@ -16,7 +16,14 @@ MATRIX = np.array([[2.0, 0.5, 1.0], [0.25, 3.0, -1.0], [1.0, 0.125, 4.0]])
 CUBE = np.arange(24.0).reshape(2, 3, 4) / 8 - 1
 
 OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
-COMPARISONS = [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]
+COMPARISONS = {
+    operator.lt: np.less,
+    operator.le: np.less_equal,
+    operator.gt: np.greater,
+    operator.ge: np.greater_equal,
+    operator.eq: np.equal,
+    operator.ne: np.not_equal,
+}
 
 
 def check(y, expected, *variables):
@@ -63,6 +70,9 @@ def test_comparisons_with_numpy_on_the_left(op):
         y = op(left, x)
         assert isinstance(y, Tensor) and not y.requires_grad
         assert np.array_equal(y.numpy(), op(left, OTHER))
+    ufunc = COMPARISONS[op]
+    assert np.array_equal(ufunc(x, REAL).numpy(), ufunc(OTHER, REAL))
+    assert np.array_equal(ufunc(x, x).numpy(), ufunc(OTHER, OTHER))
 
 
 def test_types():
@@ -103,7 +113,10 @@ DOMAIN = {
 }
 
 
-@pytest.mark.parametrize("ufunc", _numpy._UFUNCS, ids=lambda ufunc: ufunc.__name__)
+UFUNCS = [np.add, np.subtract, np.multiply, np.divide, *_numpy._UFUNCS]
+
+
+@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda ufunc: ufunc.__name__)
 def test_ufuncs(ufunc):
     numbers = DOMAIN.get(ufunc, REAL)
     x = Tensor(numbers)
@@ -111,10 +124,6 @@ def test_ufuncs(ufunc):
         check(ufunc(x), ufunc(numbers), x)
         return
     other = MATRIX if ufunc is np.matmul else OTHER
-    if ufunc in (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal):
-        assert np.array_equal(ufunc(x, other).numpy(), ufunc(numbers, other))
-        assert np.array_equal(ufunc(other, x).numpy(), ufunc(other, numbers))
-        return
     check(ufunc(x, other), ufunc(numbers, other), x)
     check(ufunc(x, Tensor(other)), ufunc(numbers, other), x)
     y = Tensor(other)
@@ -247,6 +256,10 @@ CALLS = {
     np.cumsum: [(CUBE,), (CUBE, 1)],
     np.cumprod: [(CUBE,), (CUBE, -1)],
     np.sort: [(CUBE,), (-CUBE, 1), (CUBE, None)],
+    np.repeat: [(REAL, 2), (CUBE, 2, 1)],
+    np.pad: [(REAL, (1, 2)), (CUBE, ((0, 0), (1, 0), (0, 2)))],
+    np.take: [(CUBE, [0, -1], 1), (REAL, 2)],
+    np.split: [(CUBE, 2), (CUBE, [1, 2], 1)],
     np.roll: [(CUBE, 2), (CUBE, -1, 1)],
 }
 CONSTANTS = {np.zeros_like, np.ones_like, np.full_like}
@@ -270,7 +283,11 @@ def test_functions(function):
             return variables[-1]
 
         y, expected = function(*map(tensor, arguments)), function(*arguments)
-        if function in CONSTANTS:
+        if function is np.split:
+            assert len(y) == len(expected)
+            for part, numbers in zip(y, expected, strict=True):
+                check(part, numbers, *variables)
+        elif function in CONSTANTS:
             assert not y.requires_grad and np.array_equal(y.numpy(), expected)
         elif function is np.linalg.slogdet:
             assert y.sign.numpy() == expected.sign

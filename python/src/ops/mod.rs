@@ -10,7 +10,7 @@ mod reduce;
 
 use crate::any::Any;
 use crate::tensor::{PyTensor, Typed, argument, argument_or_constant, fresh, of_one_type};
-use crate::{convert, guard};
+use crate::{convert, guard, objects};
 use femtograd::{Float, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -38,7 +38,12 @@ pub fn unary<'py>(
     f: impl FnOnce(&Any) -> Any + Send,
 ) -> PyResult<Bound<'py, PyTensor>> {
     let (py, x) = (x.py(), argument(x));
-    fresh(py, guard::call_long(py, x.len(), || f(&x))?)
+    result(py, x.id(), guard::call_long(py, x.len(), || f(&x))?)
+}
+
+/// The object of a result, which is an argument's where the op had nothing to do. `newest` is the largest id of an argument.
+pub fn result<'py>(py: Python<'py>, newest: u64, y: Any) -> PyResult<Bound<'py, PyTensor>> {
+    if y.id() > newest { fresh(py, y) } else { objects::object(py, y) }
 }
 
 /// Arguments given as tensors, numbers or what shows an array, in the one type that their graph has. Numbers of
@@ -79,6 +84,10 @@ pub fn joint<'py>(
     single: impl FnOnce(&[Tensor<f32>]) -> Tensor<f32> + Send,
     double: impl FnOnce(&[Tensor<f64>]) -> Tensor<f64> + Send,
 ) -> PyResult<Bound<'py, PyTensor>> {
+    let newest = match &x {
+        Typed::F32(x) => x.iter().map(|x| x.id()).max(),
+        Typed::F64(x) => x.iter().map(|x| x.id()).max(),
+    };
     let y = match x {
         Typed::F32(x) => {
             Any::F32(guard::call_long(py, x.iter().map(|x| x.data().len()).sum(), || single(&x))?)
@@ -87,7 +96,7 @@ pub fn joint<'py>(
             Any::F64(guard::call_long(py, x.iter().map(|x| x.data().len()).sum(), || double(&x))?)
         }
     };
-    fresh(py, y)
+    result(py, newest.unwrap_or(0), y)
 }
 
 /// An option that is a number and no argument: a variable is refused, whose gradient would be lost.
