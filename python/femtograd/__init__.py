@@ -18,10 +18,18 @@ from femtograd._femtograd import (
     # elementwise
     # reductions, products, linear algebra
     # shape, arrangement, indexing, order
+    concat,
+    concatenate,
+    stack,
     # networks
+    Rng,
+    load,
+    save,
+    scaled_dot_product_attention,
     # transforms
     # inspection
 )
+from femtograd import nn, optim
 
 __all__ = [
     # making tensors
@@ -30,7 +38,16 @@ __all__ = [
     # elementwise
     # reductions, products, linear algebra
     # shape, arrangement, indexing, order
+    "concat",
+    "concatenate",
+    "stack",
     # networks
+    "Rng",
+    "load",
+    "nn",
+    "optim",
+    "save",
+    "scaled_dot_product_attention",
     # transforms
     # inspection
 ]

@@ -9,7 +9,10 @@ mod convert;
 mod guard;
 mod objects;
 mod ops;
+mod optim;
 mod place;
+mod random;
+mod save;
 mod tensor;
 
 use pyo3::prelude::*;
@@ -21,6 +24,18 @@ mod _femtograd {
 
     #[pymodule_export]
     use super::tensor::PyTensor;
+
+    #[pymodule_export]
+    use super::ops::{
+        network::scaled_dot_product_attention,
+        shape::{concat, concatenate, stack},
+    };
+    #[pymodule_export]
+    use super::optim::{Adam, Sgd};
+    #[pymodule_export]
+    use super::random::PyRng;
+    #[pymodule_export]
+    use super::save::{load, save};
 
     /// A leaf that wants no gradient: data. What is computed from constants alone is not recorded and is a constant too.
     ///

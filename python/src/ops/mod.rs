@@ -3,7 +3,12 @@
 // What the bindings' macro writes around methods that another macro wrote.
 #![allow(unsafe_op_in_unsafe_fn)]
 
+pub mod args;
 mod elementwise;
+pub mod index;
+pub mod network;
+pub mod order;
+pub mod shape;
 
 use crate::any::Any;
 use crate::guard;
