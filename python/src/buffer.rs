@@ -34,7 +34,8 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
     let array = np.call_method1("ascontiguousarray", (array.clone(), to))?.call_method1("reshape", (array.getattr("shape")?,))?;
     let shape: Vec<usize> = array.getattr("shape")?.extract()?;
     fn read<T: pyo3::buffer::Element + crate::any::Real>(array: &Bound<'_, PyAny>, shape: &[usize]) -> PyResult<Array<T>> {
-        let values = pyo3::buffer::PyBuffer::<T>::get(array)?.to_vec(array.py())?;
+        // A single number's buffer has no shape, which is none to the bindings.
+        let values = pyo3::buffer::PyBuffer::<T>::get(&array.call_method0("ravel")?)?.to_vec(array.py())?;
         Ok(Array::from_vec(values, shape))
     }
     Ok(match to {

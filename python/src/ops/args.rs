@@ -219,7 +219,7 @@ pub fn whole(
     };
     let options = pyo3::types::PyDict::new(py);
     options.set_item("order", "C")?;
-    let array = array.call_method("astype", ("int64",), Some(&options))?;
+    let array = array.call_method("astype", ("int64",), Some(&options))?.call_method0("ravel")?;
     Ok((pyo3::buffer::PyBuffer::<i64>::get(&array)?.to_vec(py)?, shape))
 }
 
