@@ -206,7 +206,7 @@ pub fn whole(
     let (letter, size): (String, usize) = (dtype.getattr("kind")?.extract()?, dtype.getattr("itemsize")?.extract()?);
     let empty = array.getattr("size")?.extract::<usize>()? == 0;
     let is_list = !x.hasattr("dtype")?;
-    if !matches!(letter.as_str(), "i" | "u") && !(empty && is_list) {
+    if !(matches!(letter.as_str(), "i" | "u") || empty && is_list) {
         let name: String = dtype.getattr("name")?.extract()?;
         return Err(kind(format!("{op}: indices are whole numbers, not {name}{}", line())));
     }

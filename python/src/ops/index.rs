@@ -143,7 +143,7 @@ fn plan<'py>(key: &Bound<'py, PyAny>, of: &[usize]) -> PyResult<Plan> {
                     let why = error.value(py).str().map_or(String::new(), |text| text.to_string());
                     wrong(py, &why, of)
                 })?;
-                let len = at.slicelength as usize;
+                let len = at.slicelength;
                 if (at.start, at.step, len) != (0, 1, n) {
                     // A single element, or none, has no step that could lead outside.
                     let (start, step) = match len {

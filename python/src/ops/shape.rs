@@ -438,7 +438,7 @@ impl PyTensor {
         let (py, any) = (slf.py(), slf.get().any());
         let axes = any.shape().len();
         let widths: Vec<(usize, usize)> = if let Ok(list) = widths.extract::<Vec<Shape>>()
-            && !widths.extract::<Vec<Size>>().is_ok()
+            && widths.extract::<Vec<Size>>().is_err()
         {
             let pair = |w: Shape| match w.0[..] {
                 [a] => Ok((a, a)),
