@@ -67,11 +67,19 @@ from femtograd._femtograd import (
     matmul,
     outer,
     # shape, arrangement, indexing, order
+    concat,
+    concatenate,
+    stack,
     # networks
+    Rng,
+    load,
+    save,
+    scaled_dot_product_attention,
     # transforms
     recording,
     # inspection
 )
+from femtograd import nn, optim
 from femtograd._context import StrongZero, count_strong_zeros, no_grad, strict
 from femtograd._custom import Op, custom_gradient
 from femtograd._transform import (
@@ -146,7 +154,16 @@ __all__ = [
     "matmul",
     "outer",
     # shape, arrangement, indexing, order
+    "concat",
+    "concatenate",
+    "stack",
     # networks
+    "Rng",
+    "load",
+    "nn",
+    "optim",
+    "save",
+    "scaled_dot_product_attention",
     # transforms
     "Op",
     "StrongZero",

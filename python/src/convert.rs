@@ -226,37 +226,15 @@ fn gather(
 
 /// Whole numbers: an int, lists of them, an array; negative ones count from the end of an axis of `n`.
 pub fn indices(op: &str, x: &Bound<'_, PyAny>, n: usize) -> PyResult<femtograd::Indices> {
-    let inside = |i: i64| {
-        let at = if i < 0 { i + n as i64 } else { i };
-        if (0..n as i64).contains(&at) {
-            return Ok(at as usize);
-        }
-        Err(pyo3::exceptions::PyIndexError::new_err(format!(
-            "{op}: index {i} lies outside an axis of {n} elements\n  at {}",
-            crate::place::here(x.py())
-        )))
-    };
-    if let Some(i) = integer(x) {
-        return Ok(femtograd::Indices::from_vec(vec![inside(i)?], &[]));
-    }
-    let np = numpy(x.py())?;
-    let array = np.call_method1("asarray", (x,))?;
-    let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
-    let size: usize = array.getattr("size")?.extract()?;
-    if !matches!(kind.as_str(), "i" | "u") && size > 0 {
-        let name: String = array.getattr("dtype")?.getattr("name")?.extract()?;
-        return Err(PyTypeError::new_err(format!("{op}: indices are whole numbers, not {name}")));
-    }
-    let shape: Vec<usize> = array.getattr("shape")?.extract()?;
-    let flat: Vec<i64> = array.call_method1("ravel", ())?.call_method1("tolist", ())?.extract()?;
-    let flat = flat.into_iter().map(inside).collect::<PyResult<Vec<_>>>()?;
-    Ok(femtograd::Indices::from_vec(flat, &shape))
+    let (flat, shape) = crate::ops::args::whole(op, x, PyTypeError::new_err)?;
+    crate::ops::args::inside(x.py(), op, flat, &shape, n)
 }
 
 /// Indices as NumPy's array of int64.
 pub fn positions<'py>(py: Python<'py>, x: &femtograd::Indices) -> PyResult<Bound<'py, PyAny>> {
-    let list: Vec<usize> = x.as_slice().to_vec();
-    let array = numpy(py)?.call_method1("array", (list, "int64"))?;
+    let bytes: Vec<u8> = x.as_slice().iter().flat_map(|&i| (i as i64).to_ne_bytes()).collect();
+    let array =
+        numpy(py)?.call_method1("frombuffer", (pyo3::types::PyByteArray::new(py, &bytes), "int64"))?;
     array.call_method1("reshape", (PyTuple::new(py, x.shape())?,))
 }
 

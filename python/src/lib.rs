@@ -10,8 +10,11 @@ mod copies;
 mod guard;
 mod objects;
 mod ops;
+mod optim;
 mod place;
 mod protocols;
+mod random;
+mod save;
 mod tensor;
 mod transform;
 
@@ -37,6 +40,17 @@ mod _femtograd {
     };
     #[pymodule_export]
     use super::ops::products::{dot, einsum, matmul, outer};
+    #[pymodule_export]
+    use super::ops::{
+        network::scaled_dot_product_attention,
+        shape::{concat, concatenate, stack},
+    };
+    #[pymodule_export]
+    use super::optim::{Adam, Sgd};
+    #[pymodule_export]
+    use super::random::PyRng;
+    #[pymodule_export]
+    use super::save::{load, save};
 
     /// A leaf that wants no gradient: data. What is computed from constants alone is not recorded and is a constant too.
     ///

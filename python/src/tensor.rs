@@ -55,6 +55,26 @@ impl PyTensor {
         objects::forget(self.address.swap(0, Relaxed), now.id());
         *now = new;
     }
+    /// Changes what several different objects stand for, each held by nobody but its object while `f` runs; what unwinds
+    /// from `f` must have changed nothing.
+    pub fn update<R>(of: &[&PyTensor], f: impl FnOnce(Vec<&mut Any>) -> R) -> R {
+        // Locked in the order of their addresses, so that two threads never wait for each other.
+        let mut order: Vec<usize> = (0..of.len()).collect();
+        order.sort_unstable_by_key(|&i| std::ptr::from_ref(of[i]).addr());
+        let mut held: Vec<Option<MutexGuard<'_, Any>>> = of.iter().map(|_| None).collect();
+        for i in order {
+            held[i] = Some(of[i].lock());
+        }
+        let mut held: Vec<_> = held.into_iter().flatten().collect();
+        let before: Vec<u64> = held.iter().map(|x| x.id()).collect();
+        let result = f(held.iter_mut().map(|x| &mut **x).collect());
+        for ((object, now), before) in of.iter().zip(&held).zip(before) {
+            if now.id() != before {
+                objects::forget(object.address.swap(0, Relaxed), before);
+            }
+        }
+        result
+    }
 }
 
 /// What `object` stands for, as an argument of something: its node may be asked for as a parent from now on.
@@ -65,7 +85,7 @@ pub fn argument(object: &Bound<'_, PyTensor>) -> Any {
     x
 }
 
-/// An argument given as a tensor, or as what makes a constant.
+/// An argument given as a tensor, or as what makes a constant, whose line is then the caller's.
 pub fn argument_or_constant(x: &Bound<'_, PyAny>) -> PyResult<Any> {
     match x.cast::<PyTensor>() {
         Ok(x) => Ok(argument(x)),

@@ -3,10 +3,15 @@
 // What the bindings' macro writes around methods that another macro wrote.
 #![allow(unsafe_op_in_unsafe_fn)]
 
+pub mod args;
 pub mod elementwise;
+pub mod index;
 mod linalg;
+pub mod network;
+pub mod order;
 pub mod products;
 mod reduce;
+pub mod shape;
 
 use crate::any::Any;
 use crate::tensor::{PyTensor, Typed, argument, argument_or_constant, fresh, of_one_type};
