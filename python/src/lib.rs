@@ -6,7 +6,9 @@ mod any;
 mod arithmetic;
 mod buffer;
 mod convert;
+mod graph;
 mod guard;
+mod inspect;
 mod objects;
 mod ops;
 mod place;
@@ -49,6 +51,14 @@ mod _femtograd {
         Linear, PyPeriod, apply, checkpoint, gradients, hessian, hessian_diagonal, hvp, jacobian, jvp, laplacian,
         linearize, recording, tangent, value_and_grad, vjp,
     };
+
+    #[pymodule_export]
+    use super::inspect::{
+        diagnose, gradcheck, keep_register, live, nonfinite, report, trace_nonfinite, verify,
+    };
+
+    #[pymodule_export]
+    use super::graph::Graph;
 
     #[pymodule_init]
     fn init() {
