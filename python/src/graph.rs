@@ -20,8 +20,9 @@ use std::fmt::Write;
 const MOST: usize = 400;
 /// Letters of a label or an op's name that are shown.
 const WIDEST: usize = 24;
-/// What a letter takes in width, and half a line in height; those of a monospaced font of 12.
-const LETTER: usize = 8;
+/// The width of a letter and the height of a line, of a monospaced font of 12.
+const LETTER: f64 = 7.5;
+const LINE: f64 = 16.0;
 
 /// A node, as it is drawn.
 struct Node {
@@ -63,7 +64,7 @@ fn node<T: Real>(x: &Tensor<T>) -> Node {
     };
     let mut lines = vec![format!("value {}", brief(x.data()))];
     if let Some(g) = x.grad() {
-        lines.push(format!("grad  {}", brief(&g)));
+        lines.push(format!("grad {}", brief(&g)));
     }
     let hint = format!("{:?} {} at {}", x.shape(), <T as Real>::NAME, x.location());
     Node { title, lines, hint, kind, parents: x.parents().iter().map(Tensor::id).collect() }
@@ -82,7 +83,7 @@ fn brief<T: Real>(a: &Array<T>) -> String {
     let Some(v) = a.as_scalar().map(T::to_f64) else { return format!("{:?}", a.shape()) };
     let size = v.abs();
     if v == 0.0 || (1e-3..1e6).contains(&size) {
-        let digits = 4 - size.max(1.0).log10() as usize;
+        let digits = 4_usize.saturating_sub(size.max(1.0).log10() as usize);
         let text = format!("{v:.digits$}");
         match text.contains('.') {
             true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
@@ -146,7 +147,7 @@ impl RenderBackend for Svg<'_> {
             size.x,
             size.y
         );
-        let (middle, step) = (x + size.x / 2.0, 2.0 * LETTER as f64);
+        let (middle, step) = (x + size.x / 2.0, LINE);
         let top = y + (size.y - step * (1 + node.lines.len()) as f64) / 2.0 + 12.0;
         write!(
             out,
@@ -215,16 +216,13 @@ impl RenderBackend for Svg<'_> {
 
 fn picture(nodes: &BTreeMap<u64, Node>, orientation: Orientation) -> String {
     let mut graph = VisualGraph::new(orientation);
-    let style = StyleAttr::new(Color::fast("black"), 1, None, 0, LETTER);
+    let style = StyleAttr::new(Color::fast("black"), 1, None, 0, 12);
     let mut handles = BTreeMap::new();
     for (i, (id, node)) in nodes.iter().enumerate() {
-        // The layout measures a text: one of this node's width, and two of its lines for one of ours.
-        let widest = node.lines.iter().chain([&node.title]).map(|line| line.chars().count()).max();
-        let line = "x".repeat(widest.unwrap_or(0));
-        let text = vec![line; 2 * (1 + node.lines.len())].join("\n");
-        let size = Point::new(100.0, 100.0);
-        let element =
-            Element::create_with_properties(ShapeKind::new_box(&text), style.clone(), orientation, size, i.to_string());
+        let widest = node.lines.iter().chain([&node.title]).map(|line| line.chars().count()).max().unwrap_or(0);
+        let size = Point::new(LETTER * widest as f64 + 16.0, LINE * (1 + node.lines.len()) as f64 + 12.0);
+        let shape = ShapeKind::new_box("");
+        let element = Element::create_with_properties(shape, style.clone(), orientation, size, i.to_string());
         handles.insert(*id, graph.add_node(element));
     }
     for (id, node) in nodes {
