@@ -188,7 +188,8 @@ impl RenderBackend for Svg<'_> {
         );
         let (mut before, mut end) = (*entry, *next);
         for (control, to) in rest {
-            write!(d, " S {:.1} {:.1}, {:.1} {:.1}", control.x, control.y, to.x, to.y).expect("writing to a string");
+            write!(d, " S {:.1} {:.1}, {:.1} {:.1}", control.x, control.y, to.x, to.y)
+                .expect("writing to a string");
             (before, end) = (*control, *to);
         }
         // A head of its own: markers need names, which the other pictures of a notebook have as well.
@@ -219,7 +220,8 @@ fn picture(nodes: &BTreeMap<u64, Node>, orientation: Orientation) -> String {
     let style = StyleAttr::new(Color::fast("black"), 1, None, 0, 12);
     let mut handles = BTreeMap::new();
     for (i, (id, node)) in nodes.iter().enumerate() {
-        let widest = node.lines.iter().chain([&node.title]).map(|line| line.chars().count()).max().unwrap_or(0);
+        let widest =
+            node.lines.iter().chain([&node.title]).map(|line| line.chars().count()).max().unwrap_or(0);
         let size = Point::new(LETTER * widest as f64 + 16.0, LINE * (1 + node.lines.len()) as f64 + 12.0);
         let shape = ShapeKind::new_box("");
         let element = Element::create_with_properties(shape, style.clone(), orientation, size, i.to_string());
@@ -230,8 +232,12 @@ fn picture(nodes: &BTreeMap<u64, Node>, orientation: Orientation) -> String {
             graph.add_edge(Arrow { look: style.clone(), ..Arrow::default() }, handles[parent], handles[id]);
         }
     }
-    let mut svg =
-        Svg { nodes: nodes.values().collect(), boxes: String::new(), arrows: String::new(), size: Point::zero() };
+    let mut svg = Svg {
+        nodes: nodes.values().collect(),
+        boxes: String::new(),
+        arrows: String::new(),
+        size: Point::zero(),
+    };
     graph.do_it(false, false, false, &mut svg);
     svg.text()
 }
@@ -256,7 +262,9 @@ impl Graph {
     /// '<svg'
     #[getter]
     fn svg(&self, py: Python<'_>) -> PyResult<String> {
-        let svg = guard::call(py, || each!(&self.root, root -> nodes(root)).map(|nodes| picture(&nodes, self.orientation)))?;
+        let svg = guard::call(py, || {
+            each!(&self.root, root -> nodes(root)).map(|nodes| picture(&nodes, self.orientation))
+        })?;
         svg.ok_or_else(|| {
             PyValueError::new_err(format!(
                 "graph: a picture of more than {MOST} tensors says nothing: print the graph, or draw a part of it"
@@ -266,7 +274,9 @@ impl Graph {
 
     /// For Jupyter; what is too large for a picture is shown as `repr`.
     fn _repr_svg_(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        guard::call(py, || each!(&self.root, root -> nodes(root)).map(|nodes| picture(&nodes, self.orientation)))
+        guard::call(py, || {
+            each!(&self.root, root -> nodes(root)).map(|nodes| picture(&nodes, self.orientation))
+        })
     }
 
     /// Writes the picture to a file.

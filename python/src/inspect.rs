@@ -3,10 +3,10 @@
 use crate::tensor::{PyTensor, argument, of_one_type};
 use crate::transform::{arguments, called_for_one, count, tensor};
 use crate::{each, guard, typed};
+use femtograd::Place;
 use femtograd::inspect::{
     self, Break, Diagnosis, Gradcheck, Kind, Nonfinite, Pass, Reach, Report, Site, Verdict, Verification,
 };
-use femtograd::Place;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -175,7 +175,8 @@ pub fn diagnose<'py>(
 #[pyo3(name = "_nonfinite")]
 pub fn nonfinite<'py>(py: Python<'py>, loss: &Bound<'py, PyTensor>) -> PyResult<Option<Bound<'py, PyDict>>> {
     let loss = argument(loss);
-    let found: Option<Nonfinite> = guard::call_long(py, usize::MAX, || each!(&loss, loss -> inspect::nonfinite(loss)))?;
+    let found: Option<Nonfinite> =
+        guard::call_long(py, usize::MAX, || each!(&loss, loss -> inspect::nonfinite(loss)))?;
     let site = |py, site: &Site| -> Fields<'py> {
         Ok(fields! { py;
             text: site.to_string(),

@@ -127,7 +127,10 @@ pub fn value_and_grad<'py>(
 
 /// A linear function on lists of tensors: what `vjp` and `linearize` leave to be called.
 #[pyclass(name = "_Linear", module = "femtograd._femtograd", frozen)]
-pub struct Linear(#[allow(clippy::type_complexity)] Box<dyn for<'py> Fn(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> + Send + Sync>);
+pub struct Linear(
+    #[allow(clippy::type_complexity)]
+    Box<dyn for<'py> Fn(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> + Send + Sync>,
+);
 
 #[pymethods]
 impl Linear {
@@ -148,7 +151,11 @@ impl Linear {
 /// The results of a function at a list, and what carries cotangents back.
 #[pyfunction]
 #[pyo3(name = "_vjp")]
-pub fn vjp<'py>(py: Python<'py>, f: Py<PyAny>, xs: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyList>, Linear)> {
+pub fn vjp<'py>(
+    py: Python<'py>,
+    f: Py<PyAny>,
+    xs: &Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyList>, Linear)> {
     let f: Function = Arc::new(f);
     typed!(arguments("vjp", xs)?, xs => {
         let (y, pull) = guard::call_long(py, count(&xs), || femtograd::vjp(move |x: &List<_>| called(&f, x), &xs))?;
@@ -159,7 +166,11 @@ pub fn vjp<'py>(py: Python<'py>, f: Py<PyAny>, xs: &Bound<'py, PyAny>) -> PyResu
 /// The results of a function at a list, and what carries tangents forwards.
 #[pyfunction]
 #[pyo3(name = "_linearize")]
-pub fn linearize<'py>(py: Python<'py>, f: Py<PyAny>, xs: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyList>, Linear)> {
+pub fn linearize<'py>(
+    py: Python<'py>,
+    f: Py<PyAny>,
+    xs: &Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyList>, Linear)> {
     let f: Function = Arc::new(f);
     typed!(arguments("linearize", xs)?, xs => {
         let (y, push) = guard::call_long(py, count(&xs), || femtograd::linearize(move |x: &List<_>| called(&f, x), &xs))?;
@@ -233,7 +244,11 @@ pub fn hvp<'py>(
 /// The Hessian's diagonal.
 #[pyfunction]
 #[pyo3(name = "_hessian_diagonal")]
-pub fn hessian_diagonal<'py>(py: Python<'py>, f: Py<PyAny>, xs: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+pub fn hessian_diagonal<'py>(
+    py: Python<'py>,
+    f: Py<PyAny>,
+    xs: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyList>> {
     typed!(arguments("hessian_diagonal", xs)?, xs => {
         results(py, guard::call_long(py, count(&xs), || femtograd::hessian_diagonal(|x| called_for_one(&f, x))(&xs))?)
     })
@@ -242,7 +257,11 @@ pub fn hessian_diagonal<'py>(py: Python<'py>, f: Py<PyAny>, xs: &Bound<'py, PyAn
 /// The Hessian's trace.
 #[pyfunction]
 #[pyo3(name = "_laplacian")]
-pub fn laplacian<'py>(py: Python<'py>, f: Py<PyAny>, xs: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
+pub fn laplacian<'py>(
+    py: Python<'py>,
+    f: Py<PyAny>,
+    xs: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyTensor>> {
     typed!(arguments("laplacian", xs)?, xs => {
         let y = guard::call_long(py, count(&xs), || femtograd::laplacian(|x| called_for_one(&f, x))(&xs))?;
         fresh(py, Real::wrap(y))
@@ -300,7 +319,11 @@ pub fn tangent<'py>(
 /// A function of a list that is run again on the way back.
 #[pyfunction]
 #[pyo3(name = "_checkpoint")]
-pub fn checkpoint<'py>(py: Python<'py>, f: Py<PyAny>, xs: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
+pub fn checkpoint<'py>(
+    py: Python<'py>,
+    f: Py<PyAny>,
+    xs: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyTensor>> {
     typed!(arguments("checkpoint", xs)?, xs => {
         let y = guard::call_long(py, count(&xs), || femtograd::checkpoint(move |x: &List<_>| called_for_one(&f, x))(&xs))?;
         fresh(py, Real::wrap(y))
@@ -442,10 +465,13 @@ impl PyTensor {
             })
         }
         let (py, x, f) = (slf.py(), argument(slf), f.unbind());
-        fresh(py, guard::call(py, || match &x {
-            Any::F32(x) => Any::F32(hooked(x, f)),
-            Any::F64(x) => Any::F64(hooked(x, f)),
-        })?)
+        fresh(
+            py,
+            guard::call(py, || match &x {
+                Any::F32(x) => Any::F32(hooked(x, f)),
+                Any::F64(x) => Any::F64(hooked(x, f)),
+            })?,
+        )
     }
 }
 

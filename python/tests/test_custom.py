@@ -76,6 +76,18 @@ def test_methods():
     assert (float(y), float(x.grad)) == (10.0, 100.0)
 
 
+def test_sizes_and_labels_pass_through():
+    @custom_gradient
+    def picked(x, axis, labels, name):
+        assert type(axis) is int and labels.dtype == np.int64 and name == "name"
+        return x.numpy()[labels]
+
+    picked.defvjp(lambda g, y, x, axis, labels, name: constant(np.bincount(labels, g.numpy(), len(x.numpy()))))
+    x = Tensor([1.0, 2.0, 3.0])
+    picked(x, 0, np.array([2, 0, 2]), "name").backward([1.0, 10.0, 100.0])
+    assert near(x.grad, [10.0, 0.0, 101.0])
+
+
 class Strange(Exception):
     pass
 

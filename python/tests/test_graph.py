@@ -111,7 +111,7 @@ def test_large_graphs(tmp_path):
         large.svg
     with pytest.raises(ValueError, match="more than 400 tensors"):
         large.save(tmp_path / "graph.svg")
-    assert str(large).count("tanh") == 199
+    assert str(large).count("value") > 400
 
 
 def test_deep_graphs():

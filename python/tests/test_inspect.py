@@ -63,15 +63,18 @@ def test_report():
 
 
 def test_diagnose():
-    prediction, target = Tensor([[0.1], [0.9], [2.1]]), constant([0.0, 1.0, 2.0])
-    loss = ((prediction - target) ** 2) @ np.ones(3) @ np.ones(3)
-    unused = Tensor(1.0, label="unused")
-    found = femtograd.diagnose(loss, [prediction, unused])
+    x, unused = Tensor(0.0, label="x"), Tensor(1.0, label="unused")
+    (x * 2).backward()
+    loss = x * 3
+    loss.backward()
+    found = femtograd.diagnose(loss, {"x": x, "unused": unused})
     assert not found
-    kinds = {finding.kind for finding in found.findings}
-    assert kinds == {"outer broadcast", "unused parameter"}
+    assert {finding.kind for finding in found.findings} == {"stale gradient", "unused parameter"}
+    assert [finding.kind for finding in femtograd.diagnose(x / 0).findings] == ["nonfinite"]
     assert all(str(finding) in str(found) and finding.cure for finding in found.findings)
-    assert femtograd.diagnose(Tensor(1.0) * 2)
+    assert any("test_inspect.py:" in place for finding in found.findings for place in finding.places)
+    fine = femtograd.diagnose(Tensor(1.0) * 2)
+    assert fine and str(fine) == "diagnose: nothing looks wrong"
 
 
 def test_nonfinite():

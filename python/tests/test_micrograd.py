@@ -132,7 +132,7 @@ def test_training():
         total_loss = data_loss + reg_loss
         accuracy = [(yi > 0) == (scorei.data > 0) for yi, scorei in zip(y, scores)]
 
-        assert total_loss.data == pytest.approx(published, abs=1e-10), k
+        assert float(total_loss.data) == pytest.approx(published, abs=1e-10), k
         assert sum(bool(hit) for hit in accuracy) / len(accuracy) * 100 == percent, k
 
         model.zero_grad()

@@ -39,4 +39,4 @@ def test_notebook(tmp_path, monkeypatch):
     assert text.startswith("3.0\n8.0\n")
     assert '"w1" [2, 16]: disconnected by detach at ' in text and "0 failed" in text
     accuracy = [output.data["text/plain"] for output in outputs if output.output_type == "execute_result"][-1]
-    assert float(accuracy) > 0.97
+    assert float(accuracy) > 0.95

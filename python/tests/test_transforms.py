@@ -179,7 +179,7 @@ def test_float_types():
     assert a.dtype == b.dtype == np.float32 and near(b, 3.0)
     w = Tensor(1.0, dtype="float32")
     with pytest.raises(TypeError, match="float32"):
-        grad(lambda x: x * w)(np.array(1.0))
+        grad(lambda x: x * w)(np.float64(1.0))
 
 
 def test_wrapped():
