@@ -45,7 +45,8 @@ impl<T: Float> Tensor<T> {
     pub fn set_grad(&self, gradient: impl Into<Array<T>>) {
         let gradient = gradient.into();
         if gradient.shape() != self.shape() {
-            let why = format!("a gradient has its tensor's shape, {:?}, not {:?}", self.shape(), gradient.shape());
+            let why =
+                format!("a gradient has its tensor's shape, {:?}, not {:?}", self.shape(), gradient.shape());
             Tensor::refuse("set_grad", &why, &[self])
         }
         self.0.notes.set_grad(gradient);
@@ -176,7 +177,10 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub(crate) fn update_data(&mut self, f: impl FnOnce(&mut [T])) {
         let mut data = match self.0.get_mut() {
-            Some(node) => std::mem::replace(&mut node.data, Array::scalar(T::ZERO)),
+            Some(node) => {
+                node.data.as_mut_slice(); // a copy that there is no memory for leaves the tensor as it was
+                std::mem::replace(&mut node.data, Array::scalar(T::ZERO))
+            }
             None => self.data().clone(),
         };
         f(data.as_mut_slice());

@@ -16,7 +16,7 @@ static CREATED: AtomicU64 = AtomicU64::new(0);
 static TALLIES: Mutex<Vec<&'static AtomicU64>> = Mutex::new(Vec::new());
 static VACANT: Mutex<Vec<&'static AtomicU64>> = Mutex::new(Vec::new());
 
-/// Nodes dropped by threads about to end, after they have passed their tally on.
+/// Nodes dropped by threads about to end, after they have passed their tally on, and those that were never made.
 static LATE: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
@@ -68,7 +68,27 @@ fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
 /// The id of a new node.
 #[inline]
 pub(crate) fn next_id() -> u64 {
-    CREATED.fetch_add(1, Relaxed)
+    const SOME: u64 = 1 << 14;
+    let id = CREATED.fetch_add(1, Relaxed);
+    if id.is_multiple_of(SOME) {
+        look_up(SOME as usize);
+    }
+    id
+}
+
+/// After the making of some nodes, which may be numbers, of which the kernels know nothing.
+#[cold]
+fn look_up(nodes: usize) {
+    /// The node whose id has been given out: if it is not made after all, it is gone.
+    struct Unmade;
+    impl Drop for Unmade {
+        fn drop(&mut self) {
+            LATE.fetch_add(1, Release);
+        }
+    }
+    let unmade = Unmade;
+    kernels::poll(nodes * (1 << 10));
+    std::mem::forget(unmade);
 }
 
 /// No node made so far has this id or a larger one.

@@ -1,6 +1,6 @@
 //! Optimisers: they read each parameter's gradient and put a new leaf in its place.
 
-use crate::kernels::{Function, Input, Sink, map_over};
+use crate::kernels::{Function, Input, Sink, map_over, uninterrupted};
 use crate::num::{Float, Num};
 use crate::{Array, Tensor};
 
@@ -28,6 +28,7 @@ impl Sgd {
     pub fn step<'a, T: Float>(&mut self, parameters: impl IntoIterator<Item = &'a mut Tensor<T>>) {
         let parameters: Vec<_> = parameters.into_iter().collect();
         let gradients = gradients(&parameters, self.allow_missing);
+        let _whole = uninterrupted();
         for (p, g) in parameters.into_iter().zip(gradients) {
             let Some(g) = g else { continue };
             p.zero_grad();
@@ -116,6 +117,7 @@ impl<T: Float> Adam<T> {
             let why = format!("the parameters have the shapes {is:?}, at the first step they had {was:?}");
             Tensor::<T>::refuse("step", &why, &[])
         }
+        let _whole = uninterrupted();
         for ((p, g), state) in parameters.into_iter().zip(gradients).zip(&mut self.states) {
             let Some(g) = g else { continue };
             state.steps += 1;

@@ -61,9 +61,13 @@ impl Rng {
 
     /// `0, 1, …, n − 1` in random order (Fisher & Yates).
     pub fn permutation(&mut self, n: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..n).collect();
+        let mut order = kernels::room(n);
+        order.extend(0..n);
         for i in (1..n).rev() {
             order.swap(i, self.below(i + 1));
+            if i.is_multiple_of(1 << 14) {
+                kernels::poll(1 << 21);
+            }
         }
         order
     }

@@ -7,6 +7,7 @@
 
 use crate::frontier::{Frontier, Slot};
 use crate::inspect::check_nonfinite;
+use crate::kernels::uninterrupted;
 use crate::notes::Notes;
 use crate::release::Handle;
 use crate::replay::{follow, follows};
@@ -140,6 +141,7 @@ impl<T: Float> Tensor<T> {
             },
         );
         check_nonfinite(self, &found);
+        let _whole = uninterrupted();
         for (x, g) in found {
             match x.0.how {
                 None => x.0.notes.add_grad(g),

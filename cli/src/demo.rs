@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::ExitCode;
 
 use femtograd::{Tensor, inspect};
 
@@ -10,7 +9,7 @@ use crate::error::Result;
 use crate::train::{self, Ending};
 
 /// Runs the demonstration.
-pub fn run(out: &mut impl Write) -> Result<ExitCode> {
+pub fn run(out: &mut impl Write) -> Result<u8> {
     let a = Tensor::new(2.0).named("a");
     let b = Tensor::new(3.0).named("b");
     let c = (&a * &b + b.powi(2)).named("c");
@@ -38,8 +37,8 @@ pub fn program() -> String {
     if std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
         return if cfg!(debug_assertions) { "cargo run --" } else { "cargo run --release --" }.into();
     }
-    let called = std::env::args().next().unwrap_or_default();
-    if called.contains(std::path::is_separator) { called } else { "femtograd".into() }
+    let called = crate::PROGRAM.get().cloned().unwrap_or_default();
+    if called.contains([' ', std::path::MAIN_SEPARATOR]) { called } else { "femtograd".into() }
 }
 
 /// An image to try: the one in the repository, if this is where the program runs.

@@ -1,7 +1,6 @@
 //! `femtograd eval 'a*b + b**2' a=2 b=3`
 
 use std::io::{self, Read, Write};
-use std::process::ExitCode;
 
 use femtograd::inspect;
 
@@ -13,7 +12,7 @@ use crate::show::number;
 const DRAWN: usize = 500;
 
 /// Prints the value of an expression and its derivative in each variable, in the order given.
-pub fn run(text: &str, assignments: &[String], graph: bool, out: &mut impl Write) -> Result<ExitCode> {
+pub fn run(text: &str, assignments: &[String], graph: bool, out: &mut impl Write) -> Result<u8> {
     let typed;
     let text = if text == "-" {
         typed = from_stdin()?;
@@ -52,7 +51,7 @@ pub fn run(text: &str, assignments: &[String], graph: bool, out: &mut impl Write
     if graph {
         writeln!(out, "\n{}", inspect::draw(&value).trim_end())?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// For expressions that are longer than a command line may be.

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::process::{self, ExitCode};
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -74,10 +74,10 @@ pub enum Ending {
 
 impl Ending {
     /// What the shell is told; 130 is what it expects of a program that Ctrl-C has ended.
-    pub fn exit_code(&self) -> ExitCode {
+    pub fn exit_code(&self) -> u8 {
         match self {
-            Ending::Complete => ExitCode::SUCCESS,
-            Ending::Interrupted => ExitCode::from(130),
+            Ending::Complete => 0,
+            Ending::Interrupted => 130,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! first.
 
 use crate::buffer::Word;
-use crate::{Buffer, Error, Float, Function, Result, Sink, map, map_into};
+use crate::{Buffer, Error, Float, Function, NO_MEMORY, Result, Sink, map, map_into, poll, room};
 use smallvec::{SmallVec, smallvec};
 use std::fmt;
 use std::sync::Arc;
@@ -115,12 +115,13 @@ impl Layout {
 /// How many elements an array of this shape has.
 ///
 /// # Panics
-/// If there are more than a `usize` can count.
+/// If there are more than a `usize` can count, with [`NO_MEMORY`].
 pub fn count(shape: &[usize]) -> usize {
-    try_count(shape).unwrap_or_else(|why| panic!("{why}"))
+    try_count(shape).unwrap_or_else(|why| panic!("{NO_MEMORY}an array: {why}"))
 }
 
-fn try_count(shape: &[usize]) -> Result<usize> {
+/// [`count`], where too many are a mistake.
+pub(crate) fn try_count(shape: &[usize]) -> Result<usize> {
     if shape.contains(&0) {
         return Ok(0);
     }
@@ -177,6 +178,50 @@ impl<T: Float> Array<T> {
         }
         let layout = Layout::row_major(shape);
         Array(Repr::View(Arc::new(View { buffer: Arc::new(buffer), layout, contiguous: true })))
+    }
+
+    /// The numbers of `buffer` that lie where `layout` says: any strides will do, of 0, backwards or such that elements
+    /// share a place. Without axes, the number at the offset.
+    ///
+    /// ```
+    /// use femtograd_kernels::{Array, Buffer, Layout};
+    /// let buffer = Buffer::from(&[1.0, 2.0, 3.0, 4.0][..]);
+    /// let backwards = Layout { shape: [2, 2].into(), strides: [-2, -1].into(), offset: 3 };
+    /// assert_eq!(Array::from_layout(buffer, backwards)?.to_string(), "[[4, 3], [2, 1]]");
+    /// # Ok::<(), femtograd_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is not one stride for each axis, or an element lies outside the buffer.
+    pub fn from_layout(buffer: Buffer<T>, layout: Layout) -> Result<Array<T>> {
+        let Layout { shape, strides, offset } = &layout;
+        if shape.len() != strides.len() {
+            let (axes, n) = (shape.len(), strides.len());
+            return Err(Error(format!("a layout of {axes} axes has a stride for each, not {n}")));
+        }
+        if try_count(shape)? == 0 {
+            return Ok(Array::from_buffer(Buffer::scratch(0), shape));
+        }
+        // No step from one end of an axis to the other overflows an i128, and no sum comes back from where it saturates.
+        let far = |n: usize, stride: isize| (n as i128 - 1) * stride as i128;
+        let (mut first, mut last) = (*offset as i128, *offset as i128);
+        for (&n, &stride) in shape.iter().zip(strides) {
+            first = first.saturating_add(far(n, stride).min(0));
+            last = last.saturating_add(far(n, stride).max(0));
+        }
+        if first < 0 || last >= buffer.len() as i128 {
+            let n = buffer.len();
+            return Err(Error(format!("elements {first} to {last} lie outside a buffer of {n} numbers")));
+        }
+        if shape.is_empty() {
+            return Ok(Array::scalar(buffer[*offset]));
+        }
+        // A stride that is never taken may be any number, with which others would not reckon.
+        let taken = |(&n, &stride)| if n == 1 { 0 } else { stride };
+        let strides = shape.iter().zip(strides).map(taken).collect();
+        let layout = Layout { strides, ..layout };
+        let contiguous = layout.is_row_major();
+        Ok(Array(Repr::View(Arc::new(View { buffer: Arc::new(buffer), layout, contiguous }))))
     }
 
     /// One number, with no axes.
@@ -240,9 +285,13 @@ impl<T: Float> Array<T> {
 
     /// The element at each index is `f(index in row-major order)`.
     pub fn from_fn(shape: &[usize], f: impl FnMut(usize) -> T) -> Array<T> {
+        const PART: usize = 1 << 14;
         let mut buffer = Buffer::scratch(count(shape));
         let mut f = f;
-        buffer.iter_mut().enumerate().for_each(|(i, v)| *v = f(i));
+        for (part, values) in buffer.chunks_mut(PART).enumerate() {
+            values.iter_mut().enumerate().for_each(|(i, v)| *v = f(part * PART + i));
+            poll(PART * 64);
+        }
         Array::from_buffer(buffer, shape)
     }
 
@@ -333,7 +382,8 @@ impl<T: Float> Array<T> {
         }
     }
 
-    /// The elements for writing, in row-major order. Copies first if the numbers are shared or lie otherwise.
+    /// The elements for writing, in row-major order. Copies first if the numbers are shared, are
+    /// [borrowed](Buffer::borrowed) or lie otherwise.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         if self.as_own_slice().is_none() {
             *self = self.copied();
@@ -341,28 +391,29 @@ impl<T: Float> Array<T> {
         self.as_own_slice().expect("owned: looked or copied above")
     }
 
-    /// The elements for writing, in row-major order, if they lie so and nobody shares the numbers.
+    /// The elements for writing, in row-major order, if they lie so and the numbers belong to nobody else.
     pub fn as_own_slice(&mut self) -> Option<&mut [T]> {
         match &mut self.0 {
             Repr::Scalar(value) => Some(std::slice::from_mut(value)),
             Repr::View(view) => {
                 let view = Arc::get_mut(view)?;
                 let whole = view.contiguous && view.buffer.len() == count(&view.layout.shape);
-                Some(&mut **Arc::get_mut(&mut view.buffer).filter(|_| whole)?)
+                Some(&mut **Arc::get_mut(&mut view.buffer).filter(|buffer| whole && buffer.is_own())?)
             }
         }
     }
 
     /// The elements in row-major order.
     pub fn to_vec(&self) -> Vec<T> {
+        let mut values = room(self.len());
         match self.as_slice() {
-            Some(slice) => slice.to_vec(),
+            Some(slice) => values.extend_from_slice(slice),
             None => {
-                let mut values = vec![T::ZERO; self.len()];
+                values.resize(self.len(), T::ZERO);
                 Walker::new(self, 0).fill(&mut values);
-                values
             }
         }
+        values
     }
 
     /// The same elements in a buffer of their own, in row-major order.
@@ -745,5 +796,104 @@ pub(crate) fn print(shape: &[usize], f: &mut fmt::Formatter<'_>, element: Elemen
 impl<T: Float> fmt::Debug for Array<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self} {:?} {}", self.shape(), T::NAME)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn laid_out(numbers: &[f64], shape: &[usize], strides: &[isize], offset: usize) -> Result<Array<f64>> {
+        let layout = Layout { shape: shape.into(), strides: strides.into(), offset };
+        Array::from_layout(Buffer::from(numbers), layout)
+    }
+
+    #[test]
+    fn layouts_say_where_the_elements_lie() {
+        let numbers = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
+        let shown = |shape: &[usize], strides: &[isize], offset| {
+            let x = laid_out(&numbers, shape, strides, offset).unwrap();
+            assert_eq!(x.copied(), x);
+            x.to_string()
+        };
+        assert_eq!(shown(&[2, 3], &[3, 1], 0), "[[0, 1, 2], [3, 4, 5]]");
+        assert_eq!(shown(&[3, 2], &[1, 3], 0), "[[0, 3], [1, 4], [2, 5]]");
+        assert_eq!(shown(&[2, 2], &[0, -2], 5), "[[5, 3], [5, 3]]");
+        assert_eq!(shown(&[3, 2], &[1, 1], 2), "[[2, 3], [3, 4], [4, 5]]");
+        assert_eq!(shown(&[1, 2, 1], &[isize::MIN, 5, isize::MAX], 0), "[[[0], [5]]]");
+        assert_eq!(shown(&[], &[], 4), "4");
+        let empty = laid_out(&numbers, &[2, 0], &[isize::MAX, isize::MIN], usize::MAX).unwrap();
+        assert_eq!((empty.shape(), empty.to_vec().len()), (&[2, 0][..], 0));
+        assert_eq!(laid_out(&[], &[0], &[1], 0).unwrap().shape(), [0]);
+    }
+
+    #[test]
+    fn a_view_of_part_of_a_buffer_is_copied_before_it_is_written() {
+        let mut x = laid_out(&[1.0, 2.0, 3.0], &[2], &[1], 1).unwrap();
+        assert!(x.as_slice().is_some() && x.as_own_slice().is_none());
+        x.as_mut_slice()[1] = 4.0;
+        assert_eq!(x.to_vec(), [2.0, 4.0]);
+        let mut x = laid_out(&[1.0, 2.0], &[2], &[1], 0).unwrap();
+        assert!(x.as_own_slice().is_some());
+    }
+
+    #[test]
+    fn no_element_lies_outside() {
+        let refused = |shape: &[usize], strides: &[isize], offset| {
+            laid_out(&[0.0; 6], shape, strides, offset).unwrap_err().0
+        };
+        assert_eq!(refused(&[2, 4], &[3, 1], 0), "elements 0 to 6 lie outside a buffer of 6 numbers");
+        assert_eq!(refused(&[2], &[-3], 2), "elements -1 to 2 lie outside a buffer of 6 numbers");
+        // One that lies before and one that lies behind do not make up for each other.
+        assert_eq!(refused(&[3, 3], &[4, -4], 1), "elements -7 to 9 lie outside a buffer of 6 numbers");
+        refused(&[], &[], 6);
+        refused(&[1], &[1], usize::MAX);
+        refused(&[usize::MAX], &[1], 0);
+        refused(&[2, 2], &[isize::MAX, isize::MAX], usize::MAX);
+        refused(&[2, 2, 2], &[isize::MIN; 3], 0);
+        refused(&[1 << 62; 4], &[isize::MAX; 4], 0);
+        refused(&[usize::MAX, 1, 1], &[isize::MIN; 3], 0);
+        refused(&[2], &[1, 1], 0);
+        refused(&[2, 2], &[1], 0);
+        assert!(laid_out(&[], &[], &[], 0).is_err() && laid_out(&[], &[1], &[0], 0).is_err());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)] // which ends where memory does
+    fn what_is_too_large_is_a_sentence_everywhere() {
+        let said = |f: &dyn Fn()| {
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_err();
+            panic.downcast_ref::<String>().expect("a sentence").clone()
+        };
+        const HUGE: usize = 1 << 40;
+        let one = Array::scalar(1.0);
+        let wide = one.broadcast_to(&[HUGE, 1 << 20]).unwrap();
+        let panics: [&dyn Fn(); 13] = [
+            &|| drop(Array::<f32>::full(&[HUGE, HUGE], 1.0)),
+            &|| drop(Array::<f32>::zeros(&[HUGE, 1 << 20])),
+            &|| drop(Array::<f64>::eye(HUGE)),
+            &|| drop(Array::arange(0.0, 1e300, 1.0)),
+            &|| drop(Array::linspace(0.0, 1.0, usize::MAX)),
+            &|| drop(Array::from_fn(&[usize::MAX, 2], |i| i as f64)),
+            &|| drop(wide.to_vec()),
+            &|| drop(wide.copied()),
+            &|| drop(wide.clone() + one.clone()),
+            &|| drop(crate::argsort(&wide, 1, 1 << 20, false)),
+            &|| drop(crate::argmax(&wide.broadcast_to(&[4, HUGE, 1 << 20]).unwrap(), 0)),
+            &|| drop(crate::cumsum(&wide, 0, false)),
+            &|| drop(crate::matmul(&wide, &wide.permute(&[1, 0]).unwrap())),
+        ];
+        for (i, f) in panics.iter().enumerate() {
+            let why = said(f);
+            assert!(why.starts_with(NO_MEMORY), "{i}: {why}");
+        }
+        assert!(one.broadcast_to(&[HUGE, HUGE]).is_err());
+        assert!(wide.reshape(&[HUGE, HUGE]).is_err());
+        assert!(wide.windows(1, 1 << 19, 1, 1).is_err());
+        assert!(crate::Indices::from([0, 1]).reshape(&[HUGE, HUGE]).is_err());
+        let half = one.broadcast_to(&[usize::MAX / 2 + 1]).unwrap();
+        assert!(crate::concat(&[&half, &half], 0).is_err());
+        let batch = one.broadcast_to(&[HUGE, 2, 2]).unwrap();
+        assert!(said(&|| drop(crate::matmul_to(None, &batch, &batch, &[2, 2]))).starts_with(NO_MEMORY));
     }
 }

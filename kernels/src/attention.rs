@@ -8,7 +8,7 @@
 use crate::array::{Layout, count};
 use crate::matmul::starts;
 use crate::simd::{Kernel, Level, dispatch, level};
-use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, chain, threads};
+use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, chain, poll, room, threads};
 
 /// Queries to a block, and what the rows of the copies are filled up to: two registers of `f32`.
 const BLOCK: usize = 32;
@@ -185,6 +185,7 @@ impl<'a, T: Float> Heads<'a, T> {
         self.k.matrix(head).copy(0, s, d, T::ONE, wide_k, k);
         self.v.matrix(head).copy(0, s, e, T::ONE, wide_v, v);
         for (block, y) in y.chunks_mut(BLOCK).enumerate() {
+            poll(s * BLOCK * (d + e));
             let first = first + block * BLOCK;
             self.q.matrix(head).copy_turned(first, y.len(), d, self.scale, q);
             let n = self.seen(first + y.len());
@@ -216,6 +217,7 @@ impl<'a, T: Float> Heads<'a, T> {
         sum_v.fill(T::ZERO);
         let mut dq = dq;
         for (block, dq) in dq.chunks_mut(BLOCK).enumerate() {
+            poll(s * BLOCK * (3 * d + 2 * e));
             let (first, m) = (block * BLOCK, dq.len());
             let q = self.q.matrix(head);
             q.copy_turned(first, m, d, self.scale, q_turned);
@@ -500,7 +502,8 @@ impl<T: Float> Rows<T> {
     /// The rows of each matrix of the batch.
     fn by_matrix(&mut self) -> Vec<Vec<&mut [T]>> {
         let [batch @ .., n, width] = &self.shape[..] else { unreachable!("two axes or more") };
-        let mut matrices: Vec<_> = (0..count(batch)).map(|_| Vec::with_capacity(*n)).collect();
+        let mut matrices = room(count(batch));
+        matrices.extend((0..count(batch)).map(|_| room(*n)));
         if *width == 0 {
             matrices.iter_mut().for_each(|rows| rows.resize_with(*n, Default::default));
             return matrices;

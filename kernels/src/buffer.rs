@@ -4,24 +4,78 @@
 //! and faulted in. Training asks for the same sizes at every step, so a freed buffer goes to a free list of its
 //! size class (four classes to each power of two, at most 25 % unused) and the next step takes it from there. The
 //! list is the thread's own: no lock, no contention.
+//!
+//! Memory that there is not is a panic, never the end of the process: see [`NO_MEMORY`].
+//!
+//! A buffer may also borrow memory that somebody else owns. It is then read only, and none of the above is true of it
+//! but that it is initialised.
 
-use crate::Float;
+use crate::{Float, poll};
+use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// How the message of a panic begins that says that memory is short, or that a shape has more elements than can be counted:
+/// a buffer or a list as long as the arguments want it cannot be had. Nothing is harmed, and less may still fit.
+///
+/// ```
+/// use femtograd_kernels::{Array, NO_MEMORY};
+/// for shape in [[1 << 60], [usize::MAX]] {
+///     let panic = std::panic::catch_unwind(|| Array::<f64>::zeros(&shape)).unwrap_err();
+///     assert!(panic.downcast_ref::<String>().unwrap().starts_with(NO_MEMORY));
+/// }
+/// ```
+pub const NO_MEMORY: &str = "no memory for ";
+
+/// An empty vector with room for `n` values, as many as a user wants: where there is no memory for them, this panics,
+/// and `Vec::with_capacity` would end the process.
+///
+/// ```
+/// use femtograd_kernels::room;
+/// let mut list = room(3);
+/// list.extend(0..3);
+/// assert_eq!(list, [0, 1, 2]);
+/// assert!(std::panic::catch_unwind(|| room::<usize>(1 << 59)).is_err());
+/// ```
+///
+/// # Panics
+/// With [`NO_MEMORY`].
+pub fn room<V>(n: usize) -> Vec<V> {
+    let mut values = Vec::new();
+    if values.try_reserve_exact(n).is_err() {
+        panic!("{NO_MEMORY}a list of {n} values of {} bytes", size_of::<V>());
+    }
+    values
+}
 
 /// The unit of allocation: one cache line, which is also one AVX-512 register.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
-/// `len` numbers of type `T`, aligned to 64 bytes.
+/// `len` numbers of type `T`, aligned to 64 bytes, or [borrowed](Buffer::borrowed) from elsewhere.
 pub struct Buffer<T> {
-    lines: Vec<Line>,
+    /// The first number, in the memory that `memory` keeps: reading has no need to ask whose it is.
+    start: NonNull<T>,
     len: usize,
-    of: PhantomData<T>,
+    memory: Memory,
 }
+
+/// Whose memory it is.
+enum Memory {
+    Own(Vec<Line>),
+    /// Kept alive by this, which nobody looks at before it is dropped: no panic can leave it half changed.
+    Foreign(#[allow(dead_code)] AssertUnwindSafe<Box<dyn Any + Send + Sync>>),
+}
+
+// SAFETY: the numbers are the buffer's own, or are read only for as long as it lives; their owner crosses threads too.
+unsafe impl<T: Send + Sync> Send for Buffer<T> {}
+// SAFETY: as above; a shared buffer is only read.
+unsafe impl<T: Sync> Sync for Buffer<T> {}
 
 /// One number, as the bits of a whole word: either this or a pointer fits into two registers, where a floating-point number or a
 /// pointer would be written to memory and read again in larger pieces, which the processor has to wait for.
@@ -85,14 +139,50 @@ impl<T: Float> Buffer<T> {
     /// A buffer of `len` numbers of unspecified (but initialised) value, for a kernel that writes them all.
     ///
     /// # Panics
-    /// If they do not fit into memory.
+    /// If there is no memory for them, with [`NO_MEMORY`].
     pub fn scratch(len: usize) -> Buffer<T> {
-        let bytes = len.checked_mul(size_of::<T>()).expect("a buffer that fits into memory");
-        let lines = take(bytes.div_ceil(size_of::<Line>()));
+        const CALL: usize = 1 << 10; // what it takes to come here
+        poll(len.saturating_mul(size_of::<T>()).saturating_add(CALL));
+        let bytes = len.checked_mul(size_of::<T>());
+        let Some(mut lines) = bytes.and_then(|bytes| take(bytes.div_ceil(size_of::<Line>()))) else {
+            panic!("{NO_MEMORY}a buffer of {} bytes", len as u128 * size_of::<T>() as u128)
+        };
         let bytes = lines.len() * size_of::<Line>();
         let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
         PEAK.fetch_max(live, Relaxed);
-        Buffer { lines, len, of: PhantomData }
+        let start = NonNull::new(lines.as_mut_ptr().cast()).expect("a vector's pointer");
+        Buffer { start, len, memory: Memory::Own(lines) }
+    }
+
+    /// The `len` numbers from `start` on, in memory that belongs to `owner`, which is dropped with the buffer: an array of
+    /// another library without a copy. Arrays over it are copied before they are written. It is not counted in
+    /// [`live_bytes`].
+    ///
+    /// ```
+    /// use femtograd_kernels::{Array, Buffer};
+    /// let numbers = vec![1.0, 2.0, 3.0];
+    /// // SAFETY: the numbers are the vector's, which keeps them where they are and does not write to them.
+    /// let buffer = unsafe { Buffer::borrowed(numbers.as_ptr(), numbers.len(), Box::new(numbers)) };
+    /// let mut x = Array::from_buffer(buffer, &[3]);
+    /// assert!(x.as_own_slice().is_none());
+    /// x.as_mut_slice()[0] = 4.0; // a copy
+    /// assert_eq!(x.to_string(), "[4, 2, 3]");
+    /// ```
+    ///
+    /// # Safety
+    /// As long as `owner` lives, `len` initialised numbers lie at `start`, which is not null and is aligned for them (also
+    /// if there are none), and nobody writes to them. Moving the owner leaves them where they are and lays no claim to them:
+    /// a `Vec` or an `Arc` may be one, a `Box` of the numbers may not, since who moves it says that nobody else has them.
+    pub unsafe fn borrowed(start: *const T, len: usize, owner: Box<dyn Any + Send + Sync>) -> Buffer<T> {
+        let start = NonNull::new(start.cast_mut()).expect("numbers that lie somewhere");
+        debug_assert!(start.is_aligned(), "numbers that are aligned");
+        Buffer { start, len, memory: Memory::Foreign(AssertUnwindSafe(owner)) }
+    }
+
+    /// Whether the memory is the buffer's own, to be written.
+    #[inline]
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.memory, Memory::Own(_))
     }
 
     /// A buffer of `len` times `value`.
@@ -107,17 +197,20 @@ impl<T: Float> std::ops::Deref for Buffer<T> {
     type Target = [T];
     #[inline]
     fn deref(&self) -> &[T] {
-        // SAFETY: the lines hold at least `len` numbers' worth of initialised bytes, aligned to 64, and every bit
-        // pattern is a number (`Float` is sealed: f32 or f64).
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+        // SAFETY: own lines hold at least `len` numbers' worth of initialised bytes, aligned to 64, and every bit
+        // pattern is a number (`Float` is sealed: f32 or f64); they do not move, since nobody touches the vector. Of
+        // foreign memory whoever lent it said so.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }
 
+/// Panics if the numbers are borrowed.
 impl<T: Float> std::ops::DerefMut for Buffer<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as in `deref`; `&mut self` makes the access exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+        assert!(self.is_own(), "a buffer: borrowed numbers are not written");
+        // SAFETY: as in `deref`, and the memory is the buffer's own; `&mut self` makes the access exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }
 
@@ -143,8 +236,9 @@ impl<T: Float> fmt::Debug for Buffer<T> {
 
 impl<T> Drop for Buffer<T> {
     fn drop(&mut self) {
-        LIVE.fetch_sub(self.lines.len() * size_of::<Line>(), Relaxed);
-        let lines = std::mem::take(&mut self.lines);
+        let Memory::Own(lines) = &mut self.memory else { return };
+        LIVE.fetch_sub(lines.len() * size_of::<Line>(), Relaxed);
+        let lines = std::mem::take(lines);
         // While a thread ends its free list may be gone already: then the memory goes back to the system.
         let _ = FREE.try_with(|free| free.borrow_mut().put(lines));
     }
@@ -172,10 +266,19 @@ fn class(lines: usize) -> (usize, usize) {
     (4 * shift + steps, steps << shift)
 }
 
-fn take(lines: usize) -> Vec<Line> {
+/// Memory of as many lines, if there is any.
+fn take(lines: usize) -> Option<Vec<Line>> {
     let (class, most) = class(lines);
     let kept = FREE.try_with(|free| free.borrow_mut().get(class)).ok().flatten();
-    kept.unwrap_or_else(|| vec![Line([0; 64]); most])
+    kept.or_else(|| {
+        let mut fresh = Vec::new();
+        if fresh.try_reserve_exact(most).is_err() {
+            trim(); // what this thread keeps may be enough
+            fresh.try_reserve_exact(most).ok()?;
+        }
+        fresh.resize(most, Line([0; 64]));
+        Some(fresh)
+    })
 }
 
 impl FreeList {
@@ -237,6 +340,68 @@ mod tests {
             assert_eq!(b.as_ptr() as usize % 64, 0);
             assert_eq!(b.iter().sum::<f64>(), len as f64);
         }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)] // which ends where memory does
+    fn memory_that_there_is_not_is_a_panic_and_costs_nothing() {
+        let said = |f: fn()| {
+            let panic = std::panic::catch_unwind(f).unwrap_err();
+            panic.downcast_ref::<String>().unwrap().clone()
+        };
+        let want = "no memory for a buffer of 9223372036854775808 bytes";
+        assert_eq!(said(|| drop(Buffer::<f64>::scratch(1 << 60))), want);
+        let want = "no memory for a buffer of 147573952589676412920 bytes";
+        assert_eq!(said(|| drop(Buffer::<f64>::scratch(usize::MAX))), want);
+        assert!(said(|| drop(Buffer::<f32>::full(usize::MAX / 4, 1.0))).starts_with(NO_MEMORY));
+        assert!(said(|| drop(room::<u8>(usize::MAX))).starts_with(NO_MEMORY));
+        let live = |n: usize| n >= 1 << 50;
+        assert!(!live(live_bytes()) && !live(peak_bytes()), "not counted");
+    }
+
+    /// Says when it is dropped.
+    struct Lender(Vec<f64>, std::sync::mpsc::Sender<()>);
+    impl Drop for Lender {
+        fn drop(&mut self) {
+            self.1.send(()).unwrap();
+        }
+    }
+
+    /// The numbers, borrowed, and what hears of it when they are given back.
+    fn lent(numbers: &[f64]) -> (Buffer<f64>, std::sync::mpsc::Receiver<()>) {
+        let (tell, told) = std::sync::mpsc::channel();
+        let lender = Lender(numbers.into(), tell);
+        // SAFETY: a vector's numbers, which its owner keeps where they are and nobody writes to.
+        (unsafe { Buffer::borrowed(lender.0.as_ptr(), lender.0.len(), Box::new(lender)) }, told)
+    }
+
+    #[test]
+    fn borrowed_numbers_are_read_and_given_back() {
+        for numbers in [&[][..], &[1.0], &[1.0, 2.0, 3.0]] {
+            let (b, back) = lent(numbers);
+            let place = b.as_ptr();
+            assert_eq!(*b, *numbers);
+            let copy = b.clone();
+            assert!(copy.is_own() && copy.as_ptr() != place && *copy == *numbers);
+            assert!(back.try_recv().is_err());
+            std::thread::spawn(move || drop(b)).join().unwrap();
+            back.try_recv().unwrap();
+            let next = Buffer::<f64>::scratch(numbers.len());
+            assert_ne!(next.as_ptr(), place, "foreign memory is on no free list");
+        }
+    }
+
+    #[test]
+    fn borrowed_numbers_are_not_written() {
+        let (mut b, back) = lent(&[1.0, 2.0]);
+        let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| b.fill(0.0)));
+        assert!(written.is_err() && *b == [1.0, 2.0]);
+        let mut x = crate::Array::from_buffer(b, &[2]);
+        assert!(x.as_own_slice().is_none());
+        x.as_mut_slice()[0] = 5.0;
+        assert_eq!(x.to_vec(), [5.0, 2.0]);
+        back.try_recv().expect("the copy holds it no longer");
+        assert!(x.as_own_slice().is_some());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! and what no other part of the program needs never reaches memory. Sums over everything are taken on the way.
 
 use crate::map::{BLOCK, Blocks, Given, Source};
+use crate::poll::watched;
 use crate::reduce::total;
 use crate::simd::dispatch;
 use crate::{Array, Buffer, Float, Function, Sink, threads};
@@ -117,7 +118,7 @@ impl Chain {
             Piece { start: i * piece, len, outputs, totals: parts.next().unwrap_or_default() }
         });
         let run = |piece: Piece<'_, T>| self.piece(piece, inputs, block, step);
-        if pieces > 1 && threads() > 1 {
+        if pieces > 1 && (threads() > 1 || watched()) {
             threads::each(jobs.collect(), run)
         } else {
             jobs.for_each(run)

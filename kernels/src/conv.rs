@@ -6,8 +6,9 @@
 //! the weight are then three matrix products whose operands lie at given offsets, for which one loop ([`Product`]) is
 //! enough, and which need memory for a single image.
 
+use crate::poll::watched;
 use crate::simd::{Kernel, Level, dispatch, level};
-use crate::{Array, Buffer, Float, count, threads, window_count};
+use crate::{Array, Buffer, Float, count, poll, threads, window_count};
 use std::array::from_fn;
 use std::ops::Range;
 
@@ -53,7 +54,7 @@ pub(crate) fn convolve_here<T: Float>(
     let mut y = Buffer::scratch(count(&shape));
     let each = y.len() / plan.images.max(1);
     if each > 0 {
-        let piece = plan.piece();
+        let piece = plan.piece().min(plan.at_once());
         let jobs = y.chunks_mut(piece * each).enumerate().map(|(i, y)| (i * piece, y)).collect();
         threads::each(jobs, |(first, y): (usize, &mut [T])| plan.forward(first, x, w, bias, y));
     }
@@ -92,6 +93,7 @@ pub(crate) fn convolve_back_here<T: Float>(
         let mut gx = Buffer::scratch(x.len());
         if each > 0 {
             let turned = Turned::new(&plan, from_w);
+            let piece = piece.min(plan.at_once());
             let jobs = gx.chunks_mut(piece * each).enumerate().map(|(i, gx)| (i * piece, gx)).collect();
             threads::each(jobs, |(first, gx): (usize, &mut [T])| turned.run(first, from_g, gx));
         }
@@ -102,10 +104,18 @@ pub(crate) fn convolve_back_here<T: Float>(
         let len = plan.groups * plan.panels() * plan.taps().len() * WIDE;
         let mut sums = Buffer::full(pieces * len, T::ZERO);
         if len > 0 {
-            let jobs = sums.chunks_mut(len).enumerate().map(|(i, sum)| (i * piece, sum)).collect();
-            threads::each(jobs, |(first, sum): (usize, &mut [T])| {
-                plan.by_weight(first..plan.images.min(first + piece), from_x, from_g, sum)
-            });
+            let at_once = piece.min(plan.at_once());
+            for at in (0..piece).step_by(at_once) {
+                let images = |i: usize| {
+                    let end = plan.images.min((i + 1) * piece);
+                    end.min(i * piece + at)..end.min(i * piece + at + at_once)
+                };
+                let jobs = sums.chunks_mut(len).enumerate().map(|(i, sum)| (images(i), sum)).collect();
+                threads::each(jobs, |(images, sum): (Range<usize>, &mut [T])| {
+                    plan.by_weight(images, from_x, from_g, sum)
+                });
+                poll(0);
+            }
         }
         plan.gather(&sums, w.shape())
     });
@@ -224,7 +234,7 @@ fn add<T: Float, const N: usize, const FUSED: bool>(sum: &mut [T; N], v: T, b: [
 
 /// How far apart two planes of a layout begin: an odd number of cache lines, so that they do not fight for the same ones.
 fn apart(plane: [usize; 2]) -> usize {
-    (count(&plane).div_ceil(16) | 1) * 16
+    (count(&plane).div_ceil(16) | 1).saturating_mul(16)
 }
 
 /// The sizes of a convolution.
@@ -255,7 +265,8 @@ impl Plan {
         assert!(fits, "convolve: shapes {x:?} and {w:?} do not fit {groups} groups");
         let (size, kernel) = ([height, width], [k0, k1]);
         let places = [0, 1].map(|k| {
-            let windows = window_count(size[k] + 2 * padding[k], kernel[k], stride[k], dilation[k]);
+            let padded = size[k].saturating_add(padding[k].saturating_mul(2));
+            let windows = window_count(padded, kernel[k], stride[k], dilation[k]);
             windows.unwrap_or_else(|why| panic!("convolve: {why}"))
         });
         let plane = [0, 1].map(|k| places[k] + (kernel[k] - 1) * dilation[k] / stride[k]);
@@ -275,9 +286,19 @@ impl Plan {
         self.images.div_ceil(pieces).max(WORK.div_ceil(work))
     }
 
+    /// How many images may be worked on without a look whether somebody [stops](crate::on_poll) this: where nobody would,
+    /// all. Each is computed by itself, or added to its piece's sum in order, so this makes no difference to results.
+    fn at_once(&self) -> usize {
+        const WORK: usize = 1 << 28;
+        let weights = self.groups * self.outputs * self.channels * count(&self.kernel);
+        let work = weights.saturating_mul(count(&self.places)).max(1);
+        if watched() { (WORK / work).max(1) } else { usize::MAX }
+    }
+
     /// How much the layout of a group takes: each channel has a plane for every step of the stride.
     fn group(&self) -> usize {
-        self.channels * count(&self.how.stride) * self.apart
+        let [a, b] = self.how.stride;
+        count(&[self.channels, a, b, self.apart])
     }
 
     /// Which of the planes' rows (or columns) row `i` of an image is, padding included.
@@ -303,7 +324,7 @@ impl Plan {
 
     /// The layout of an image, for [`lay_out`](Self::lay_out): zeros, which those of the padding stay.
     fn layout<T: Float>(&self) -> Buffer<T> {
-        Buffer::full(self.groups * self.group() + WIDE, T::ZERO)
+        Buffer::full(count(&[self.groups, self.group()]).saturating_add(WIDE), T::ZERO)
     }
 
     fn lay_out<T: Float>(&self, image: &[T], layout: &mut [T]) {
@@ -342,6 +363,7 @@ impl Plan {
             self.lay_out(&x[(first + n) * image..][..image], &mut layout);
             for (g, y) in y.chunks_mut(self.outputs * height * width).enumerate() {
                 for (at, y) in (0..self.outputs).step_by(ROWS).zip(y.chunks_mut(ROWS * height * width)) {
+                    poll(taps.len() * ROWS * long);
                     let outputs = g * self.outputs + at..(g + 1) * self.outputs;
                     let rows: Vec<usize> = outputs.clone().take(ROWS).map(|o| o * taps.len()).collect();
                     let out = &mut block[..rows.len() * long];
@@ -379,6 +401,7 @@ impl Plan {
         for n in images {
             self.lay_out(&x[n * image..][..image], &mut layout);
             for i in (0..height).step_by(at_once) {
+                poll(taps.len() * at_once * width * self.panels() * WIDE);
                 let steps = &steps[..at_once.min(height - i) * width];
                 for (part, sum) in sum.chunks_mut(taps.len() * WIDE).enumerate() {
                     let (k, panel) = (part / self.panels(), part % self.panels());
@@ -479,6 +502,7 @@ impl<'a, T: Float> Turned<'a, T> {
                 for part in &self.parts {
                     let steps = part.steps.len();
                     for (at, gx) in (0..channels).step_by(ROWS).zip(gx.chunks_mut(ROWS * height * width)) {
+                        poll(steps * ROWS * long);
                         let rows = k * channels + at..k * channels + channels.min(at + ROWS);
                         let rows: Vec<usize> = rows.map(|row| row * steps).collect();
                         let out = &mut block[..rows.len() * long];

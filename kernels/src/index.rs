@@ -148,7 +148,11 @@ pub(crate) fn concat_here<T: Float>(parts: &[&Array<T>], axis: usize) -> Result<
     if axis >= shape.len() {
         return Err(Error(format!("there is no axis {axis} in the shape {shape:?}")));
     }
-    shape[axis] = parts.iter().map(|p| p.shape().get(axis).copied().unwrap_or(0)).sum();
+    let mut lengths = parts.iter().map(|p| p.shape().get(axis).copied().unwrap_or(0));
+    let Some(length) = lengths.try_fold(0usize, usize::checked_add) else {
+        return Err(Error(format!("axis {axis} of the whole would be longer than can be counted")));
+    };
+    shape[axis] = length;
     for part in parts {
         let fits =
             part.ndim() == shape.len() && (0..shape.len()).all(|k| k == axis || part.shape()[k] == shape[k]);

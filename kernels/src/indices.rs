@@ -1,6 +1,6 @@
 //! Integers with a shape.
 
-use crate::array::{count, print};
+use crate::array::{count, print, try_count};
 use crate::{Error, Result, Shape};
 use std::any::Any;
 use std::fmt;
@@ -60,8 +60,8 @@ impl Indices {
     /// # Errors
     /// If the new shape has another number of elements.
     pub fn reshape(&self, shape: &[usize]) -> Result<Indices> {
-        if self.values.len() != count(shape) {
-            let (have, want) = (self.values.len(), count(shape));
+        let (have, want) = (self.values.len(), try_count(shape)?);
+        if have != want {
             return Err(Error(format!(
                 "shape {:?} has {have} elements, the new shape {shape:?} has {want}",
                 self.shape

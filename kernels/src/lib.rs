@@ -11,6 +11,7 @@
 //! - With the feature `linalg`: linear systems and what goes with them.
 //! - [`simd`]: one loop compiled for AVX-512, AVX2 and everything else, chosen at run time; [`math`]: elementary functions
 //!   for such loops; [`special`]: functions for one number at a time; [`Buffer`]: memory that is used again.
+//! - For programs that embed them: [`on_poll`], which may stop long work; [`NO_MEMORY`]; [`Buffer::borrowed`].
 //!
 //! ```
 //! use femtograd_kernels::{Array, matmul, sum};
@@ -21,7 +22,7 @@
 //! # Ok::<(), femtograd_kernels::Error>(())
 //! ```
 //!
-//! `unsafe` stands in two files: `buffer.rs` (bytes as numbers) and `simd.rs` (calling a function compiled for
+//! `unsafe` stands in two files: `buffer.rs` (bytes as numbers, others' memory) and `simd.rs` (calling a function compiled for
 //! an instruction set that was found to be there).
 
 mod array;
@@ -39,6 +40,7 @@ pub mod math;
 mod matmul;
 mod once;
 mod order;
+mod poll;
 mod pool;
 mod reduce;
 mod rows;
@@ -49,7 +51,7 @@ mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};
 pub use attention::{Scores, attention, attention_back};
-pub use buffer::{Buffer, live_bytes, peak_bytes, reset_peak, trim};
+pub use buffer::{Buffer, NO_MEMORY, live_bytes, peak_bytes, reset_peak, room, trim};
 pub use chain::{Chain, Register, Step, StepFn, Write, map_blocks};
 pub use conv::{Convolution, convolve, convolve_back};
 pub use float::{Float, chain};
@@ -62,6 +64,7 @@ pub use linalg::{Triangle, cholesky, slogdet, solve, solve_triangular};
 pub use map::{Function, Input, Sink, map, map_into, map_over};
 pub use matmul::{affine, matmul, matmul_to};
 pub use order::{argmax, argmin, argsort};
+pub use poll::{Uninterrupted, on_poll, poll, uninterrupted};
 pub use pool::{Pooling, max_pool, max_pool_back, mean_pool, mean_pool_back};
 pub use reduce::{all_finite, max, sum, sum_to};
 pub use rows::{
@@ -69,7 +72,7 @@ pub use rows::{
     logsumexp_back, share, shifted, softmax, softmax_back,
 };
 pub use scan::cumsum;
-pub use threads::{set_threads, threads};
+pub use threads::{forked, set_threads, threads};
 
 /// What is wrong with the arguments of a kernel, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,12 @@
 //!
 //! All of it is computed in `f64`, whatever the numbers are: the condition of a matrix can take more digits than an `f32`
 //! has.
+//!
+//! Between two matrices it may be [interrupted](crate::on_poll); one factorisation or solution is done in one piece.
 
 use crate::array::count;
-use crate::{Array, Error, Float, Result, Shape, broadcast};
-use nalgebra::{Cholesky, DMatrix};
+use crate::{Array, Error, Float, Result, Shape, broadcast, poll};
+use nalgebra::{Cholesky, DMatrix, Dyn, LU};
 
 /// The part of a matrix that counts. The rest is taken to be 0, and is not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub fn solve<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
 
 pub(crate) fn solve_here<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T>> {
     let systems = Systems::of(a, b)?;
-    let factors: Vec<_> = matrices(a).into_iter().map(DMatrix::lu).collect();
+    let factors: Vec<_> = matrices(a).into_iter().map(factor).collect();
     if let Some(i) = factors.iter().position(|lu| !lu.is_invertible()) {
         return Err(unfit(a, i, "is singular"));
     }
@@ -78,6 +80,7 @@ pub(crate) fn cholesky_here<T: Float>(x: &Array<T>) -> Result<Array<T>> {
     let mut factors = Vec::new();
     check_square(x)?;
     for (i, m) in matrices(x).into_iter().enumerate() {
+        poll_before(m.nrows(), m.ncols());
         let symmetric = (&m + m.transpose()) * 0.5;
         match Cholesky::new(symmetric) {
             Some(factor) => factors.push(factor.l()),
@@ -99,7 +102,7 @@ pub(crate) fn slogdet_here<T: Float>(x: &Array<T>) -> Result<Array<T>> {
     let (mut signs, mut logarithms) = (Vec::new(), Vec::new());
     check_square(x)?;
     for m in matrices(x) {
-        let lu = m.lu();
+        let lu = factor(m);
         let (mut sign, mut logarithm) = (lu.p().determinant::<f64>(), 0.0);
         for &v in lu.lu_internal().diagonal().iter() {
             sign *= if v == 0.0 { 0.0 } else { v.signum() };
@@ -117,6 +120,17 @@ fn check_square<T: Float>(x: &Array<T>) -> Result<()> {
         [.., m, n] if m == n => Ok(()),
         shape => Err(Error(format!("shape {shape:?}: the last two axes must be those of a square matrix"))),
     }
+}
+
+/// The factors of a matrix, `p·m = l·u`.
+fn factor(m: DMatrix<f64>) -> LU<f64, Dyn, Dyn> {
+    poll_before(m.nrows(), m.ncols());
+    m.lu()
+}
+
+/// Before work on so many rows and columns that cannot be interrupted.
+fn poll_before(rows: usize, columns: usize) {
+    poll(rows.saturating_mul(rows).saturating_mul(columns).saturating_mul(4));
 }
 
 /// Each matrix of a batch.
@@ -175,7 +189,10 @@ impl Systems {
             return Array::zeros(&self.shape);
         }
         let sides = matrices(b);
-        let solved = |&(i, j): &(usize, usize)| solution(i, &sides[j]).expect("not singular: checked before");
+        let solved = |&(i, j): &(usize, usize)| {
+            poll_before(sides[j].nrows(), sides[j].ncols());
+            solution(i, &sides[j]).expect("not singular: checked before")
+        };
         array(&self.pairs.iter().map(solved).collect::<Vec<_>>(), &self.shape)
     }
 }

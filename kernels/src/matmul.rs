@@ -1,11 +1,16 @@
 //! Matrix products, by the crate `gemmkit`: strided views in, row-major out, over a broadcast batch.
 
 use crate::array::{Layout, count};
+#[cfg(not(miri))]
+use crate::poll::poll_for;
+use crate::poll::watched;
 use crate::simd::{Kernel, dispatch};
-use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, threads};
+use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, room, threads};
 #[cfg(not(miri))]
 use gemmkit::{MatMut, MatRef, Parallelism};
 use smallvec::SmallVec;
+#[cfg(not(miri))]
+use std::{ops::Range, time::Instant};
 
 /// Below this many multiplications products run on one thread: handing them over would cost more than it saves.
 const ALONE: usize = 1 << 18;
@@ -133,12 +138,13 @@ fn add_products<T: Float>(
     }
     out.as_mut_slice(); // in row-major order from here on
     let targets = starts(&wide(&out, m, n).layout());
-    let mut jobs: Vec<_> = out.as_mut_slice().chunks_mut(m * n).map(|out| (out, Factors::new())).collect();
+    let mut jobs = room(out.len() / (m * n));
+    jobs.extend(out.as_mut_slice().chunks_mut(m * n).map(|out| (out, Factors::new())));
     for ((target, a), b) in targets.into_iter().zip(starts(&a.layout())).zip(starts(&b.layout())) {
         jobs[target / (m * n)].1.push((a, b));
     }
-    // Many matrices: each on one thread. One matrix: all threads on it.
-    let apart = jobs.len() > 1;
+    // Many matrices: each on one thread. One matrix, or several that should be interruptible: all threads on each.
+    let apart = jobs.len() > 1 && !(watched() && too_long((m, k, n)));
     let work = count(batch) * m * n * k;
     let job = |(out, factors): (&mut [T], Factors)| {
         if fresh && (factors.is_empty() || k == 0) {
@@ -220,9 +226,9 @@ fn single<T: Float>(
 
 /// The product of two matrices into `out`.
 #[cfg(not(miri))]
-fn single<T: Float>(
-    a: Matrix<T>,
-    b: Matrix<T>,
+fn single<'a, T: Float>(
+    a: Matrix<'a, T>,
+    b: Matrix<'a, T>,
     (m, k, n): (usize, usize, usize),
     out: &mut [T],
     onto: Onto<T>,
@@ -236,15 +242,68 @@ fn single<T: Float>(
     let alone = alone || m * k * n <= ALONE || threads() == 1;
     let parallelism = if alone { Parallelism::Serial } else { Parallelism::Rayon(threads()) };
     let turns = turns(&a, &b, (m, k, n));
-    let (a, b) = (MatRef::new(a.from, m, k, a.row, a.column), MatRef::new(b.from, k, n, b.row, b.column));
+    // All of it, or a piece: rows and columns of the result.
+    let gemm = |rows: Range<usize>, columns: Range<usize>, out: &mut [T], steps: [usize; 2]| {
+        let size = [rows.len(), columns.len()];
+        let from = |x: Matrix<'a, T>, row: usize, column: usize| {
+            &x.from[(row as isize * x.row + column as isize * x.column) as usize..]
+        };
+        let left = MatRef::new(from(a, rows.start, 0), size[0], k, a.row, a.column);
+        let right = MatRef::new(from(b, 0, columns.start), k, size[1], b.row, b.column);
+        let out = &mut out[rows.start * steps[0] + columns.start * steps[1]..];
+        let out = MatMut::new(out, size[0], size[1], steps[0] as isize, steps[1] as isize);
+        let beta = if add && !turns { T::ONE } else { T::ZERO };
+        T::gemm(left, right, beta, out, bias.map(|bias| &bias[columns]), parallelism);
+    };
+    let by_pieces = |out: &mut [T], steps: [usize; 2]| {
+        if !(watched() && too_long((m, k, n))) {
+            return gemm(0..m, 0..n, out, steps);
+        }
+        let [rows, columns] = pieces((m, k, n));
+        for i in 0..rows {
+            for j in 0..columns {
+                let start = Instant::now();
+                gemm(share(m, rows, i), share(n, columns, j), out, steps);
+                poll_for(start.elapsed());
+            }
+        }
+    };
     if turns {
         let mut columns = Buffer::scratch(m * n);
-        T::gemm(a, b, T::ZERO, MatMut::from_col_major(&mut columns, m, n), bias, parallelism);
+        by_pieces(&mut columns, [1, m]);
         turn(&columns, out, m, add, alone);
     } else {
-        let beta = if add { T::ONE } else { T::ZERO };
-        T::gemm(a, b, beta, MatMut::from_row_major(out, m, n), bias, parallelism);
+        by_pieces(out, [n, 1]);
     }
+}
+
+/// Multiplications that are not interrupted: some hundredths of a second.
+const LONG: usize = if cfg!(test) { 1 << 24 } else { 1 << 31 };
+
+/// Rows and columns of the smallest piece of a product. `gemmkit` has other ways, with other roundings, for small results,
+/// vectors and depths; beyond those an element's bits depend on the depth alone.
+const SIDE: usize = 256;
+
+/// Whether a product takes so long that it should be cut where somebody may [stop](crate::on_poll) it, and can be.
+fn too_long((m, k, n): (usize, usize, usize)) -> bool {
+    m.min(n) > 1 && m.max(n) > SIDE && m.saturating_mul(n).saturating_mul(k) > LONG
+}
+
+/// Into how many pieces a product is cut along the rows and the columns of its result: into squares, if that can be, since
+/// each piece reads its operands anew.
+#[cfg(not(miri))]
+fn pieces((m, k, n): (usize, usize, usize)) -> [usize; 2] {
+    let side = (LONG / k).isqrt().max(SIDE);
+    let rows = m.div_ceil(side).min(m / SIDE).max(1);
+    let columns = n.div_ceil((LONG / k / m.div_ceil(rows)).max(SIDE)).min(n / SIDE).max(1);
+    [rows, columns]
+}
+
+/// Part `i` of as many almost equal ones.
+#[cfg(not(miri))]
+fn share(n: usize, parts: usize, i: usize) -> Range<usize> {
+    let start = |i: usize| n / parts * i + (n % parts).min(i);
+    start(i)..start(i + 1)
 }
 
 /// Whether a product is cheaper to compute by columns and turn round than to compute by rows.
@@ -333,10 +392,11 @@ pub(crate) fn starts(layout: &Layout) -> Vec<usize> {
     let axes = layout.shape.len() - 2;
     let mut starts = vec![layout.offset];
     for (&n, &stride) in layout.shape[..axes].iter().zip(&layout.strides) {
-        starts = starts
-            .iter()
-            .flat_map(|&s| (0..n).map(move |i| s.wrapping_add_signed(i as isize * stride)))
-            .collect();
+        let mut inner = room(count(&[starts.len(), n]));
+        for s in starts {
+            inner.extend((0..n).map(|i| s.wrapping_add_signed(i as isize * stride)));
+        }
+        starts = inner;
     }
     starts
 }

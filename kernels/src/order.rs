@@ -1,7 +1,7 @@
 //! Where the largest, the smallest, and all others in order are.
 
 use crate::array::count;
-use crate::{Array, Error, Float, Indices, Result, Shape};
+use crate::{Array, Error, Float, Indices, Result, Shape, poll, room};
 use std::cmp::Ordering;
 
 /// The place of the largest element along `axis`, which keeps length 1; of equal ones the first. The first NaN, if
@@ -35,7 +35,7 @@ pub(crate) fn argmin_here<T: Float>(x: &Array<T>, axis: usize) -> Result<Indices
 fn first<T: Float>(x: &Array<T>, axis: usize, beats: impl Fn(T, T) -> bool) -> Result<Indices> {
     let shape = with_length(x, axis, 1)?;
     let (n, inner) = (x.shape()[axis], count(&shape[axis + 1..]));
-    let mut places = vec![0; count(&shape)];
+    let mut places = no_places(&shape);
     if places.is_empty() {
         return Ok(Indices::from_vec(places, &shape));
     }
@@ -45,6 +45,7 @@ fn first<T: Float>(x: &Array<T>, axis: usize, beats: impl Fn(T, T) -> bool) -> R
     let from = x.contiguous();
     let from = from.as_slice().expect("contiguous");
     for (places, rows) in places.chunks_exact_mut(inner).zip(from.chunks_exact(n * inner)) {
+        poll(rows.len() * 8);
         let mut best = rows[..inner].to_vec();
         for (k, row) in rows.chunks_exact(inner).enumerate() {
             for ((place, best), &v) in places.iter_mut().zip(&mut best).zip(row) {
@@ -77,19 +78,24 @@ pub(crate) fn argsort_here<T: Float>(
     if k > n {
         return Err(Error(format!("axis {axis} of {:?} has fewer than {k} elements", x.shape())));
     }
-    let mut places = vec![0; count(&shape)];
+    let mut places = no_places(&shape);
     if places.is_empty() {
         return Ok(Indices::from_vec(places, &shape));
     }
     let from = x.contiguous();
     let from = from.as_slice().expect("contiguous");
+    const LONG: usize = 1 << 20;
     let earlier = |a: &(T, usize), b: &(T, usize)| {
+        if n > LONG {
+            poll(32); // the list is this kernel's own: let it be half sorted
+        }
         let by_value = compare(a.0, b.0);
         (if descending { by_value.reverse() } else { by_value }).then(a.1.cmp(&b.1))
     };
-    let mut line = Vec::with_capacity(n);
+    let mut line = room(n);
     for (places, rows) in places.chunks_exact_mut(k * inner).zip(from.chunks_exact(n * inner)) {
         for i in 0..inner {
+            poll(n.saturating_mul(256));
             line.clear();
             line.extend(rows[i..].iter().step_by(inner).copied().zip(0..n));
             if k < n {
@@ -106,6 +112,14 @@ pub(crate) fn argsort_here<T: Float>(
 #[allow(clippy::eq_op)] // a NaN is what differs from itself
 fn compare<T: Float>(a: T, b: T) -> Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| (a != a).cmp(&(b != b)))
+}
+
+/// A place for each element of this shape, 0 at first.
+fn no_places(shape: &[usize]) -> Vec<usize> {
+    let n = count(shape);
+    let mut places = room(n);
+    places.resize(n, 0);
+    places
 }
 
 /// The shape of `x` with another length of `axis`.

@@ -2,7 +2,7 @@
 
 use crate::reduce::{Fold, Max, Sum};
 use crate::simd::{Kernel, dispatch};
-use crate::{Array, Buffer, Float, chain, count, threads, window_count};
+use crate::{Array, Buffer, Float, chain, count, room, threads, window_count};
 use std::array::from_fn;
 use std::marker::PhantomData;
 
@@ -154,7 +154,7 @@ struct Plan {
 impl Plan {
     fn new(x: &[usize], how: &Pooling) -> Plan {
         let size = *x.last_chunk().expect("two axes or more");
-        let padded = [0, 1].map(|k| size[k] + 2 * how.padding[k]);
+        let padded = [0, 1].map(|k: usize| size[k].saturating_add(how.padding[k].saturating_mul(2)));
         let places = [0, 1].map(|k| {
             let windows = window_count(padded[k], how.size[k], how.stride[k], how.dilation[k]);
             windows.unwrap_or_else(|why| panic!("pool: {why}"))
@@ -177,7 +177,9 @@ impl Plan {
     fn taps(&self) -> Vec<usize> {
         let Pooling { size, dilation, .. } = self.how;
         let row = |i: usize| (0..size[1]).map(move |j| i * dilation[0] * self.padded[1] + j * dilation[1]);
-        (0..size[0]).flat_map(row).collect()
+        let mut taps = room(count(&size));
+        taps.extend((0..size[0]).flat_map(row));
+        taps
     }
 
     /// Where in a padded plane each window begins.
@@ -220,7 +222,7 @@ impl<T: Float, F: Pool<T>> Kernel for Forward<'_, T, F> {
             }
             return;
         }
-        let (taps, mut padded) = (plan.taps(), Buffer::full(count(&plan.padded), F::START));
+        let (mut padded, taps) = (Buffer::full(count(&plan.padded), F::START), plan.taps());
         let n = T::of(taps.len() as f64);
         for (x, y) in planes {
             for (x, at) in x.chunks(width).zip(plan.rows()) {
@@ -283,8 +285,8 @@ impl<T: Float, F: Pool<T>> Kernel for Back<'_, T, F> {
             }
             return;
         }
-        let taps = plan.taps();
         let mut padded = [F::START, T::ZERO].map(|outside| Buffer::full(count(&plan.padded), outside));
+        let taps = plan.taps();
         let [from, to] = &mut padded;
         for ((x, gx), (y, g)) in planes {
             to.fill(T::ZERO);

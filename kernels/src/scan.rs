@@ -1,7 +1,7 @@
 //! Running totals.
 
 use crate::array::count;
-use crate::{Array, Buffer, Error, Float, Result};
+use crate::{Array, Buffer, Error, Float, Result, poll};
 
 /// The sum of each element and all before it along `axis`, or of all after it. Totals are kept in `f64`.
 ///
@@ -22,6 +22,7 @@ pub(crate) fn cumsum_here<T: Float>(x: &Array<T>, axis: usize, backwards: bool) 
         let from = x.contiguous();
         let from = from.as_slice().expect("contiguous");
         for (out, from) in out.chunks_exact_mut(n * inner).zip(from.chunks_exact(n * inner)) {
+            poll(from.len() * 16);
             let mut totals = vec![0.0; inner];
             for k in 0..n {
                 let k = if backwards { n - 1 - k } else { k };

@@ -78,7 +78,9 @@ impl Real for f64 {
 fn converted<A: Real, B: Real>(x: &Array<A>) -> Array<B> {
     match x.as_scalar() {
         Some(v) => Array::scalar(B::of(v.to_f64())),
-        None => Array::from_vec(x.to_vec().into_iter().map(|v| B::of(v.to_f64())).collect::<Vec<_>>(), x.shape()),
+        None => {
+            Array::from_vec(x.to_vec().into_iter().map(|v| B::of(v.to_f64())).collect::<Vec<_>>(), x.shape())
+        }
     }
 }
 
@@ -116,7 +118,8 @@ impl Any {
 /// Whether the graph of these has 32-bit numbers: that of its variables, or else of all its constants. An error if
 /// variables of both types meet: rounding one silently would make its gradient that of another function.
 pub fn is_single(xs: &[&Any]) -> Result<bool, (usize, usize)> {
-    let variable = |single: bool| xs.iter().position(|x| x.wants_grad() && matches!(x, Any::F32(_)) == single);
+    let variable =
+        |single: bool| xs.iter().position(|x| x.wants_grad() && matches!(x, Any::F32(_)) == single);
     match (variable(true), variable(false)) {
         (Some(a), Some(b)) => Err((a, b)),
         (Some(_), None) => Ok(true),

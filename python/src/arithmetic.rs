@@ -58,14 +58,14 @@ macro_rules! operators {
         #[pymethods]
         impl PyTensor {
             $(
-                fn $left<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                pub fn $left<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
                     let a = argument(slf);
                     match operand(other, &a)? {
                         Some(b) => Ok(binary(slf.py(), $name, a, b, |$a, $b| $y, |$a, $b| $y)?.into_any()),
                         None => Ok(PyNotImplemented::get(slf.py()).to_owned().into_any()),
                     }
                 }
-                fn $right<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                pub fn $right<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
                     let b = argument(slf);
                     match operand(other, &b)? {
                         Some(a) => Ok(binary(slf.py(), $name, a, b, |$a, $b| $y, |$a, $b| $y)?.into_any()),
@@ -143,7 +143,7 @@ impl PyTensor {
     }
 
     /// Element by element: constants of 1 and 0.
-    fn __richcmp__<'py>(
+    pub fn __richcmp__<'py>(
         slf: &Bound<'py, Self>,
         other: &Bound<'py, PyAny>,
         op: CompareOp,

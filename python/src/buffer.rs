@@ -1,19 +1,21 @@
 //! Arrays in and out by the buffer protocol, without copying where layouts allow.
 
-use crate::any::Any;
+use crate::any::{Any, Real};
 use crate::convert::{self, Numbers};
 use crate::each;
 use crate::tensor::PyTensor;
-use femtograd::Array;
+use femtograd::kernels::{Buffer, Layout};
+use femtograd::{Array, Shape};
+use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::{c_int, c_void};
 
-/// The numbers of an object that shows an array: by the buffer protocol, `__array__`, or `__dlpack__`.
+/// The numbers of an object that shows an array: by the buffer protocol, `__array__`, or `__dlpack__`. What may be written to
+/// by others is copied, unless `copy` says otherwise.
 pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
-    let py = x.py();
-    let np = convert::numpy(py)?;
+    let np = convert::numpy(x.py())?;
     let array = if x.hasattr("__array__")? || x.hasattr("__array_interface__")? || !x.hasattr("__dlpack__")? {
         np.call_method1("asarray", (x,))?
     } else {
@@ -21,7 +23,6 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
     };
     let dtype = array.getattr("dtype")?;
     let kind: String = dtype.getattr("kind")?.extract()?;
-    let size: usize = dtype.getattr("itemsize")?.extract()?;
     if !matches!(kind.as_str(), "f" | "i" | "u" | "b") {
         let name: String = dtype.getattr("name")?.extract()?;
         return Err(match kind.as_str() {
@@ -29,18 +30,65 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
             _ => PyTypeError::new_err(format!("numbers of type {name} are no float32 or float64")),
         });
     }
-    let _ = copy;
-    let to = if kind == "f" && size <= 4 { "float32" } else { "float64" };
-    let array = np.call_method1("ascontiguousarray", (array.clone(), to))?.call_method1("reshape", (array.getattr("shape")?,))?;
-    let shape: Vec<usize> = array.getattr("shape")?.extract()?;
-    fn read<T: pyo3::buffer::Element + crate::any::Real>(array: &Bound<'_, PyAny>, shape: &[usize]) -> PyResult<Array<T>> {
-        let values = pyo3::buffer::PyBuffer::<T>::get(array)?.to_vec(array.py())?;
-        Ok(Array::from_vec(values, shape))
+    let single = kind == "f" && dtype.getattr("itemsize")?.extract::<usize>()? <= 4;
+    let name = if single { f32::NAME } else { f64::NAME };
+    let (array, fresh) = match dtype.eq(convert::dtype(x.py(), name)?)? {
+        true => (array, false),
+        false => (array.call_method1("astype", (name,))?, true), // a copy that nobody else has
+    };
+    let copy = !fresh && copy.map_or_else(|| written(&array), Ok)?;
+    Ok(if single { Numbers::F32(read(&array, copy)?) } else { Numbers::F64(read(&array, copy)?) })
+}
+
+/// Whether somebody may write to the memory of a NumPy array: through it, or through what it is a view of.
+fn written(array: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let mut next = array.clone();
+    while let Ok(flags) = next.getattr("flags") {
+        if flags.getattr("writeable")?.extract()? {
+            return Ok(true);
+        }
+        next = next.getattr("base")?;
     }
-    Ok(match to {
-        "float32" => Numbers::F32(read(&array, &shape)?),
-        _ => Numbers::F64(read(&array, &shape)?),
-    })
+    Ok(false)
+}
+
+/// The numbers where they lie, or copied.
+fn read<T: Real + pyo3::buffer::Element>(array: &Bound<'_, PyAny>, copy: bool) -> PyResult<Array<T>> {
+    if array.getattr("ndim")?.extract::<usize>()? == 0 {
+        return Ok(Array::scalar(T::of(array.call_method0("item")?.extract()?)));
+    }
+    if !array.getattr("flags")?.getattr("aligned")?.extract::<bool>()? {
+        return read(&array.call_method0("copy")?, false);
+    }
+    let view = PyBuffer::<T>::get(array)?;
+    let size = size_of::<T>() as isize;
+    let shape: Shape = view.shape().into();
+    let start = view.buf_ptr().cast::<T>();
+    let apart = |&bytes: &isize| bytes % size == 0;
+    if shape.contains(&0) || !view.strides().iter().all(apart) {
+        return Ok(Array::from_vec(view.to_vec(array.py())?, &shape));
+    }
+    // From the element that lies first in memory to the last one.
+    let far = |(&n, &bytes): (&usize, &isize)| (n as isize - 1) * (bytes / size);
+    let ends = || view.shape().iter().zip(view.strides()).map(far);
+    let before: isize = ends().map(|far| far.min(0)).sum();
+    let after: isize = ends().map(|far| far.max(0)).sum();
+    let layout = Layout {
+        shape,
+        strides: view.strides().iter().map(|bytes| bytes / size).collect(),
+        offset: before.unsigned_abs(),
+    };
+    // SAFETY: all elements of the view lie between these two, in one block of memory that is kept while `view` is, by the buffer
+    // protocol; aligned as seen above. Nobody writes to it: so it was found, or the caller has said it.
+    let buffer = unsafe {
+        Buffer::borrowed(
+            start.wrapping_offset(before).cast_const(),
+            (after - before) as usize + 1,
+            Box::new(view),
+        )
+    };
+    let shared = Array::from_layout(buffer, layout).map_err(|why| PyBufferError::new_err(why.to_string()))?;
+    Ok(if copy { shared.copied() } else { shared })
 }
 
 /// What a view of a tensor's numbers needs as long as it lives.
@@ -66,14 +114,17 @@ impl PyTensor {
         }
         let strided = flags & ffi::PyBUF_STRIDES == ffi::PyBUF_STRIDES;
         let x = slf.get().any();
-        fn fill<T: crate::any::Real>(numbers: &Array<T>, strided: bool, view: &mut ffi::Py_buffer) -> Export {
+        fn fill<T: Real>(numbers: &Array<T>, strided: bool, view: &mut ffi::Py_buffer) -> Export {
             let mut layout = numbers.layout();
             let size = size_of::<T>();
             let numbers = Box::new(if strided { numbers.clone() } else { numbers.contiguous() });
             if !strided {
                 layout = numbers.layout();
             }
-            view.buf = numbers.storage()[layout.offset.min(numbers.storage().len())..].as_ptr().cast_mut().cast::<c_void>();
+            view.buf = numbers.storage()[layout.offset.min(numbers.storage().len())..]
+                .as_ptr()
+                .cast_mut()
+                .cast::<c_void>();
             view.len = (numbers.len() * size) as isize;
             view.itemsize = size as isize;
             view.format = T::FORMAT.as_ptr().cast_mut();
@@ -110,7 +161,7 @@ impl PyTensor {
     ///
     /// >>> Tensor([1.0, 2.0]).numpy()
     /// array([1., 2.])
-    fn numpy<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    pub fn numpy<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         convert::numpy(slf.py())?.call_method1("asarray", (slf,))
     }
 
@@ -141,7 +192,9 @@ impl PyTensor {
         }
         match &x {
             // The shortest text that is this number in its own type.
-            Any::F32(x) => Ok(convert::numpy(slf.py())?.call_method1("float32", (x.item(),))?.str()?.to_string()),
+            Any::F32(x) => {
+                Ok(convert::numpy(slf.py())?.call_method1("float32", (x.item(),))?.str()?.to_string())
+            }
             Any::F64(x) => Ok(pyo3::types::PyFloat::new(slf.py(), x.item()).repr()?.to_string()),
         }
     }
@@ -155,7 +208,9 @@ impl PyTensor {
             options.set_item("separator", ", ")?;
             options.set_item("prefix", name)?;
             let numbers = PyTensor::numpy(slf)?;
-            text = convert::numpy(slf.py())?.call_method("array2string", (numbers,), Some(&options))?.to_string();
+            text = convert::numpy(slf.py())?
+                .call_method("array2string", (numbers,), Some(&options))?
+                .to_string();
         }
         let op = each!(&x, x -> x.op().map(|op| op.name()));
         let mut out = format!("{}({text}", if x.wants_grad() { "Tensor" } else { "constant" });

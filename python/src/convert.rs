@@ -4,6 +4,7 @@ use crate::any::{Any, Real};
 use crate::tensor::PyTensor;
 use femtograd::{Array, Float, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -84,7 +85,11 @@ pub fn float_type(of: &Bound<'_, PyAny>) -> PyResult<&'static str> {
 }
 
 /// The numbers of `x`, in the type that is asked for if any is.
-pub fn numbers_as(x: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>, copy: Option<bool>) -> PyResult<Numbers> {
+pub fn numbers_as(
+    x: &Bound<'_, PyAny>,
+    dtype: Option<&Bound<'_, PyAny>>,
+    copy: Option<bool>,
+) -> PyResult<Numbers> {
     let found = numbers(x, copy)?;
     Ok(match (dtype.map(float_type).transpose()?, &found) {
         (None, _) => found,
@@ -108,7 +113,27 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
     if let Some(list) = list(x)? {
         return Ok(list);
     }
+    if let Some(number) = single(x)? {
+        return Ok(number);
+    }
     crate::buffer::numbers(x, copy)
+}
+
+/// The number of an array without axes, or of one of NumPy's scalars.
+pub fn single(x: &Bound<'_, PyAny>) -> PyResult<Option<Numbers>> {
+    let py = x.py();
+    let Some(dtype) = x.getattr_opt(intern!(py, "dtype"))? else { return Ok(None) };
+    let Some(kind) = dtype.getattr_opt(intern!(py, "kind"))? else { return Ok(None) };
+    let Some(shape) = x.getattr_opt(intern!(py, "shape"))? else { return Ok(None) };
+    if !matches!(kind.extract::<&str>(), Ok("f" | "i" | "u" | "b")) || !shape.is_empty()? {
+        return Ok(None);
+    }
+    let number = x.call_method0(intern!(py, "item"))?.extract::<f64>()?;
+    let narrow = kind.eq("f")? && dtype.getattr(intern!(py, "itemsize"))?.extract::<usize>()? <= 4;
+    Ok(Some(match narrow {
+        true => Numbers::F32(Array::scalar(number as f32)),
+        false => Numbers::F64(Array::scalar(number)),
+    }))
 }
 
 /// The number that `x` is, if it is one of Python's.
@@ -147,7 +172,12 @@ fn list(x: &Bound<'_, PyAny>) -> PyResult<Option<Numbers>> {
 }
 
 /// Adds the numbers in `x`, a list at this depth. Whether they were numbers, or rectangular lists of them.
-fn gather(x: &Bound<'_, PyAny>, depth: usize, values: &mut Vec<f64>, shape: &mut Vec<usize>) -> PyResult<bool> {
+fn gather(
+    x: &Bound<'_, PyAny>,
+    depth: usize,
+    values: &mut Vec<f64>,
+    shape: &mut Vec<usize>,
+) -> PyResult<bool> {
     const DEEPEST: usize = 64; // NumPy's as well
     let n = x.len()?;
     match shape.get(depth) {
@@ -164,12 +194,16 @@ fn gather(x: &Bound<'_, PyAny>, depth: usize, values: &mut Vec<f64>, shape: &mut
         let x = x.get_item(i)?;
         if let Some(number) = number(&x)? {
             if shape.len() != depth + 1 {
-                return Err(PyValueError::new_err(format!("numbers beside lists at depth {depth} make no array")));
+                return Err(PyValueError::new_err(format!(
+                    "numbers beside lists at depth {depth} make no array"
+                )));
             }
             values.push(number);
         } else if x.is_instance_of::<PyList>() || x.is_instance_of::<PyTuple>() {
             if !values.is_empty() && shape.len() == depth + 1 {
-                return Err(PyValueError::new_err(format!("lists beside numbers at depth {depth} make no array")));
+                return Err(PyValueError::new_err(format!(
+                    "lists beside numbers at depth {depth} make no array"
+                )));
             }
             if !gather(&x, depth + 1, values, shape)? {
                 return Ok(false);

@@ -25,6 +25,14 @@ pub fn install() {
             before(info);
         }
     }));
+    femtograd::kernels::on_poll(interrupt);
+}
+
+/// Looks, in the middle of long work, whether the user wants it to end: Ctrl-C is the main thread's to hear.
+fn interrupt() {
+    if GUARDED.get() {
+        python(|py| py.check_signals());
+    }
 }
 
 /// Calls the library from the caller's Python line.
@@ -69,7 +77,7 @@ fn exception(py: Python<'_>, what: Box<dyn Any + Send>) -> PyErr {
         (_, Some(text)) => text,
         _ => "something unwound that is no message",
     };
-    if text.starts_with("no memory") {
+    if text.starts_with(femtograd::kernels::NO_MEMORY) {
         return PyMemoryError::new_err(text.to_string());
     }
     let place = place::here(py);

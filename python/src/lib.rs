@@ -6,16 +6,19 @@ mod any;
 mod arithmetic;
 mod buffer;
 mod convert;
+mod copies;
 mod graph;
 mod guard;
 mod inspect;
 mod objects;
 mod ops;
 mod place;
+mod protocols;
 mod tensor;
 mod transform;
 
 use pyo3::prelude::*;
+use std::ffi::OsString;
 
 /// The engine: see the package `femtograd`.
 #[pymodule]
@@ -23,7 +26,19 @@ mod _femtograd {
     use super::*;
 
     #[pymodule_export]
+    use super::copies::{from_dlpack, restore};
+    #[pymodule_export]
     use super::tensor::PyTensor;
+
+    #[pymodule_export]
+    use super::ops::elementwise::{
+        acos, acosh, asin, asinh, atan, atan2, atanh, ceil, choose, cos, cosh, digamma, erf, erfc, exp,
+        expm1, floor, hypot, lgamma, log, log_sigmoid, log1p, log2, log10, logit, maximum, minimum, mish,
+        reciprocal, relu, rsqrt, selu, sigmoid, sign, silu, sin, sinh, softplus, sqrt, square, tan, tanh,
+        trunc, xlogy,
+    };
+    #[pymodule_export]
+    use super::ops::products::{dot, einsum, matmul, outer};
 
     /// A leaf that wants no gradient: data. What is computed from constants alone is not recorded and is a constant too.
     ///
@@ -46,10 +61,17 @@ mod _femtograd {
         }))
     }
 
+    /// The command line, with these arguments, the program's name first; gives the exit code.
+    #[pyfunction]
+    #[pyo3(name = "_main")]
+    fn main(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+        py.detach(|| femtograd_cli::main(arguments))
+    }
+
     #[pymodule_export]
     use super::transform::{
-        Linear, PyPeriod, apply, checkpoint, gradients, hessian, hessian_diagonal, hvp, jacobian, jvp, laplacian,
-        linearize, recording, tangent, value_and_grad, vjp,
+        Linear, PyPeriod, apply, checkpoint, gradients, hessian, hessian_diagonal, hvp, jacobian, jvp,
+        laplacian, linearize, recording, tangent, value_and_grad, vjp,
     };
 
     #[pymodule_export]
@@ -61,7 +83,21 @@ mod _femtograd {
     use super::graph::Graph;
 
     #[pymodule_init]
-    fn init() {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         guard::install();
+        // The threads of the pool are not there in the child of a fork.
+        let os = module.py().import("os")?;
+        if os.hasattr("register_at_fork")? {
+            let options = pyo3::types::PyDict::new(module.py());
+            options.set_item("after_in_child", module.getattr("_forked")?)?;
+            os.call_method("register_at_fork", (), Some(&options))?;
+        }
+        Ok(())
+    }
+
+    /// Called in the child of a fork.
+    #[pyfunction(name = "_forked")]
+    fn forked() {
+        femtograd::kernels::forked();
     }
 }

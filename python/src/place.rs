@@ -38,7 +38,9 @@ pub fn here(py: Python<'_>) -> Place {
 
 fn line<'py>(py: Python<'py>, frame: &Bound<'py, PyAny>) -> PyResult<Line> {
     // SAFETY: a frame has a code object, of which this is a new reference.
-    let code = unsafe { Bound::from_owned_ptr(py, ffi::PyFrame_GetCode(frame.as_ptr().cast()).cast::<ffi::PyObject>()) };
+    let code = unsafe {
+        Bound::from_owned_ptr(py, ffi::PyFrame_GetCode(frame.as_ptr().cast()).cast::<ffi::PyObject>())
+    };
     let offset: i32 = frame.getattr(pyo3::intern!(py, "f_lasti"))?.extract()?;
     let key = (code.as_ptr() as usize, offset);
     if let Some(line) = LINES.with_borrow(|lines| lines.get(&key).map(|(line, _)| *line)) {

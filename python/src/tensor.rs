@@ -69,7 +69,10 @@ pub fn argument(object: &Bound<'_, PyTensor>) -> Any {
 pub fn argument_or_constant(x: &Bound<'_, PyAny>) -> PyResult<Any> {
     match x.cast::<PyTensor>() {
         Ok(x) => Ok(argument(x)),
-        Err(_) => Ok(convert::numbers(x, None)?.constant()),
+        Err(_) => {
+            let numbers = convert::numbers(x, None)?;
+            guard::call(x.py(), || numbers.constant())
+        }
     }
 }
 
@@ -166,7 +169,7 @@ impl PyTensor {
     /// >>> print(a.grad)
     /// 3.0
     #[getter]
-    fn grad<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTensor>> {
+    pub fn grad<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTensor>> {
         fn of<T: Real>(x: &Tensor<T>) -> Tensor<T> {
             match x.grad() {
                 Some(g) => Tensor::constant(g),
@@ -199,7 +202,7 @@ impl PyTensor {
 
     /// Whether it has a gradient.
     #[getter]
-    fn has_grad(&self) -> bool {
+    pub fn has_grad(&self) -> bool {
         each!(self.any(), x -> x.grad().is_some())
     }
 
@@ -351,7 +354,16 @@ impl PyTensor {
             return Err(PyTypeError::new_err(why));
         }
         let numbers = Numbers::of(&x);
-        fresh(py, guard::call(py, || if to == f32::NAME { f32::wrap(Tensor::constant(numbers.to())) } else { f64::wrap(Tensor::constant(numbers.to())) })?)
+        fresh(
+            py,
+            guard::call(py, || {
+                if to == f32::NAME {
+                    f32::wrap(Tensor::constant(numbers.to()))
+                } else {
+                    f64::wrap(Tensor::constant(numbers.to()))
+                }
+            })?,
+        )
     }
 
     fn __hash__(slf: &Bound<'_, Self>) -> isize {

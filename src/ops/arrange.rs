@@ -225,7 +225,7 @@ impl<T: Float> Tensor<T> {
     pub fn repeat(&self, n: usize, axis: isize) -> Tensor<T> {
         let axis = self.axis("repeat", axis);
         let (mut shape, mut apart) = (Shape::from(self.shape()), Shape::from(self.shape()));
-        shape[axis] *= n;
+        shape[axis] = shape[axis].saturating_mul(n); // too many are refused below
         apart.insert(axis + 1, n);
         self.unsqueeze(axis as isize + 1).broadcast_to(&apart).reshape(&shape)
     }
@@ -240,7 +240,7 @@ impl<T: Float> Tensor<T> {
         for (n, times) in (0..axes).map(|k| (at(self.shape(), k), at(times, k))) {
             apart.extend([1, n]);
             wide.extend([times, n]);
-            shape.push(times * n);
+            shape.push(n.saturating_mul(times)); // too many are refused below
         }
         self.reshape(&apart).broadcast_to(&wide).reshape(&shape)
     }

@@ -393,7 +393,7 @@ fn convolve<T: Float, const D: usize>(
     }
     let mut shape = Shape::from_slice(&[n, outputs]);
     for k in 0..D {
-        match window_count(lengths[k] + 2 * padding[k], kernel[k], stride[k], dilation[k]) {
+        match window_count(with_padding(lengths[k], padding[k]), kernel[k], stride[k], dilation[k]) {
             Ok(windows) => shape.push(windows),
             Err(why) => {
                 let why = format!("along axis {} with its padding: {why}", k + 2);
@@ -410,6 +410,11 @@ fn convolve<T: Float, const D: usize>(
         None => fused(how, [&x, &weight]),
     };
     shaped(&y, &shape)
+}
+
+/// A length with so much added at both ends; a padding that cannot be counted stays too much.
+fn with_padding(n: usize, padding: usize) -> usize {
+    n.saturating_add(padding.saturating_mul(2))
 }
 
 /// `x` in a shape, which it may have already.
@@ -533,14 +538,14 @@ fn pooled<T: Float, const D: usize, F: Fused<T>>(
     };
     let mut shape = Shape::from(leading);
     for k in 0..D {
-        match window_count(lengths[k] + 2 * padding[k], size[k], stride[k], dilation[k]) {
+        match window_count(with_padding(lengths[k], padding[k]), size[k], stride[k], dilation[k]) {
             Ok(windows) => shape.push(windows),
             Err(why) => {
                 let why = format!("along axis {} with its padding: {why}", leading.len() + k);
                 Tensor::refuse(name, &why, &[x])
             }
         }
-        if 2 * padding[k] > (size[k] - 1) * dilation[k] + 1 {
+        if padding[k].saturating_mul(2) > (size[k] - 1) * dilation[k] + 1 {
             let why = format!("a padding of {} is more than half a window of {}", padding[k], size[k]);
             Tensor::refuse(name, &why, &[x])
         }

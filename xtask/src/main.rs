@@ -4,9 +4,11 @@
 //! $ cargo xtask test [--list] [STEP…]    every check there is, or only the steps named
 //! $ cargo xtask bench [ARGUMENT…]        the workloads, timed as a user's own crate would run them; --help
 //! $ cargo xtask count                    how many crates the library needs and how long they build
+//! $ cargo xtask wheel                    the Python package as a wheel
 //! ```
 
 mod bench;
+mod python;
 mod readme;
 mod shell;
 mod steps;
@@ -21,7 +23,8 @@ use steps::{EXTRA, STEPS, Step};
 const USAGE: &str = "\
 cargo xtask test [--list] [STEP…]    every check there is, or only the steps named
 cargo xtask bench [ARGUMENT…]        the workloads, timed as a user's own crate would run them; --help
-cargo xtask count                    how many crates the library needs and how long they build";
+cargo xtask count                    how many crates the library needs and how long they build
+cargo xtask wheel                    the Python package as a wheel";
 
 /// What `cargo build --release -p femtograd` may cost: crates, and seconds on two cores.
 const LIMITS: (usize, f64) = (25, 40.0);
@@ -59,6 +62,13 @@ fn task() -> Outcome<bool> {
         }
         Some(Value(task)) if task == "count" => match arguments.next().map_err(usage)? {
             None => count(&repo),
+            Some(other) => Err(usage(other.unexpected())),
+        },
+        Some(Value(task)) if task == "wheel" => match arguments.next().map_err(usage)? {
+            None => python::wheel(&repo).map(|path| {
+                println!("{path}");
+                true
+            }),
             Some(other) => Err(usage(other.unexpected())),
         },
         None | Some(Short('h') | Long("help")) => {

@@ -1,7 +1,7 @@
 //! The steps of `cargo xtask test`, in the order that shows a mistake soonest.
 
-use crate::readme;
 use crate::shell::{Outcome, Repo};
+use crate::{python, readme};
 use proc_macro2::{TokenStream, TokenTree};
 use std::sync::OnceLock;
 
@@ -16,7 +16,7 @@ pub struct Step {
 }
 
 /// Every step.
-pub const STEPS: [Step; 12] = [
+pub const STEPS: [Step; 13] = [
     Step { name: "format", what: "rustfmt would change nothing", run: format },
     Step { name: "clippy", what: "no warning in any crate or test", run: clippy },
     Step { name: "portable", what: "the library compiles for a browser, without threads", run: portable },
@@ -27,6 +27,7 @@ pub const STEPS: [Step; 12] = [
         run: core,
     },
     Step { name: "tests", what: "unit, property, documentation and command-line tests", run: tests },
+    Step { name: "python", what: "the Python package, installed from its wheel", run: python::test },
     Step { name: "simd", what: "the tests again on each smaller instruction set", run: simd },
     Step { name: "bench", what: "every workload of the benchmarks still runs", run: bench },
     Step { name: "sanitize", what: "the kernels touch no memory that is not theirs", run: sanitize },

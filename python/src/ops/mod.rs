@@ -3,12 +3,18 @@
 // What the bindings' macro writes around methods that another macro wrote.
 #![allow(unsafe_op_in_unsafe_fn)]
 
-mod elementwise;
+pub mod elementwise;
+mod linalg;
+pub mod products;
+mod reduce;
 
 use crate::any::Any;
-use crate::guard;
-use crate::tensor::{PyTensor, argument, fresh};
+use crate::tensor::{PyTensor, Typed, argument, argument_or_constant, fresh, of_one_type};
+use crate::{convert, guard, objects};
+use femtograd::{Float, Tensor};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyBool;
 
 /// Methods of one tensor without further arguments: `/// docs` and `name => |x| expression;` each.
 #[macro_export]
@@ -32,5 +38,105 @@ pub fn unary<'py>(
     f: impl FnOnce(&Any) -> Any + Send,
 ) -> PyResult<Bound<'py, PyTensor>> {
     let (py, x) = (x.py(), argument(x));
-    fresh(py, guard::call_long(py, x.len(), || f(&x))?)
+    result(py, x.id(), guard::call_long(py, x.len(), || f(&x))?)
+}
+
+/// The object of a result, which is an argument's where the op had nothing to do. `newest` is the largest id of an argument.
+pub fn result<'py>(py: Python<'py>, newest: u64, y: Any) -> PyResult<Bound<'py, PyTensor>> {
+    if y.id() > newest { fresh(py, y) } else { objects::object(py, y) }
+}
+
+/// Arguments given as tensors, numbers or what shows an array, in the one type that their graph has. Numbers of
+/// Python's have no say in it.
+pub fn together(op: &str, xs: &[&Bound<'_, PyAny>]) -> PyResult<Typed> {
+    let mut all = Vec::with_capacity(xs.len());
+    let (mut numbers, mut known) = (Vec::new(), 0);
+    for (i, x) in xs.iter().enumerate() {
+        match convert::number(x)? {
+            Some(number) => {
+                numbers.push((i, number));
+                all.push(None);
+            }
+            None => {
+                all.push(Some(argument_or_constant(x)?));
+                known += 1;
+            }
+        }
+    }
+    let single = known > 0 && all.iter().flatten().all(|x| matches!(x, Any::F32(_)));
+    for (i, number) in numbers {
+        let constant = || {
+            if single {
+                Any::F32(Tensor::constant(number as f32))
+            } else {
+                Any::F64(Tensor::constant(number))
+            }
+        };
+        all[i] = Some(guard::call(xs[i].py(), constant)?);
+    }
+    of_one_type(op, all.into_iter().flatten().collect())
+}
+
+/// An op of several arguments.
+pub fn joint<'py>(
+    py: Python<'py>,
+    x: Typed,
+    single: impl FnOnce(&[Tensor<f32>]) -> Tensor<f32> + Send,
+    double: impl FnOnce(&[Tensor<f64>]) -> Tensor<f64> + Send,
+) -> PyResult<Bound<'py, PyTensor>> {
+    let newest = match &x {
+        Typed::F32(x) => x.iter().map(|x| x.id()).max(),
+        Typed::F64(x) => x.iter().map(|x| x.id()).max(),
+    };
+    let y = match x {
+        Typed::F32(x) => {
+            Any::F32(guard::call_long(py, x.iter().map(|x| x.data().len()).sum(), || single(&x))?)
+        }
+        Typed::F64(x) => {
+            Any::F64(guard::call_long(py, x.iter().map(|x| x.data().len()).sum(), || double(&x))?)
+        }
+    };
+    result(py, newest.unwrap_or(0), y)
+}
+
+/// An option that is a number and no argument: a variable is refused, whose gradient would be lost.
+pub fn option(op: &str, name: &str, x: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if x.cast::<PyTensor>().is_ok_and(|x| x.get().any().wants_grad()) {
+        return Err(PyTypeError::new_err(format!(
+            "{op}: {name} is a number, to which no gradient flows: a variable is given. \
+             Its item() is the number; to learn it, write the formula in operations of tensors"
+        )));
+    }
+    x.extract().map_err(|_| PyTypeError::new_err(format!("{op}: {name} is a number, not {}", kind(x))))
+}
+
+/// The number in the type that is asked for.
+pub fn of<T: Float>(v: f64) -> T {
+    T::of(v)
+}
+
+/// A whole number, which may be too large for anything.
+pub fn whole(op: &str, name: &str, x: &Bound<'_, PyAny>) -> PyResult<isize> {
+    let refused = || PyTypeError::new_err(format!("{op}: {name} is a whole number, not {}", kind(x)));
+    if x.is_instance_of::<PyBool>() || !x.hasattr("__index__")? {
+        return Err(refused());
+    }
+    match x.extract::<isize>() {
+        Ok(n) => Ok(n),
+        Err(error) if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(x.py()) => {
+            Ok(if x.lt(0)? { isize::MIN } else { isize::MAX })
+        }
+        Err(_) => Err(refused()),
+    }
+}
+
+/// A whole number that counts something.
+pub fn count(op: &str, name: &str, x: &Bound<'_, PyAny>) -> PyResult<usize> {
+    let n = whole(op, name, x)?;
+    usize::try_from(n).map_err(|_| PyValueError::new_err(format!("{op}: {name} is at least 0, not {n}")))
+}
+
+/// What an object is, for a message.
+pub fn kind(x: &Bound<'_, PyAny>) -> String {
+    x.get_type().qualname().map_or("this".into(), |name| name.to_string())
 }
