@@ -78,10 +78,33 @@ from femtograd._femtograd import (
     # transforms
     recording,
     # inspection
+    Graph,
+    keep_register,
+    trace_nonfinite,
 )
 from femtograd import nn, optim
 from femtograd._context import StrongZero, count_strong_zeros, no_grad, strict
 from femtograd._custom import Op, custom_gradient
+from femtograd._inspect import (
+    Diagnosis,
+    Fate,
+    Finding,
+    Gradcheck,
+    Held,
+    Live,
+    Mismatch,
+    NodeReport,
+    Nonfinite,
+    Report,
+    Site,
+    Verification,
+    diagnose,
+    gradcheck,
+    live,
+    nonfinite,
+    report,
+    verify,
+)
 from femtograd._transform import (
     checkpoint,
     grad,
@@ -186,4 +209,25 @@ __all__ = [
     "value_and_grad",
     "vjp",
     # inspection
+    "Diagnosis",
+    "Fate",
+    "Finding",
+    "Gradcheck",
+    "Graph",
+    "Held",
+    "Live",
+    "Mismatch",
+    "NodeReport",
+    "Nonfinite",
+    "Report",
+    "Site",
+    "Verification",
+    "diagnose",
+    "gradcheck",
+    "keep_register",
+    "live",
+    "nonfinite",
+    "report",
+    "trace_nonfinite",
+    "verify",
 ]

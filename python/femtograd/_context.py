@@ -6,7 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar, overload
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast, overload
 
 from femtograd._femtograd import _Period
 
@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class _During:
     """A block, as a context manager, or a function, as a decorator. One object may be entered again, by any thread."""
 
-    _what: ClassVar[str]
+    _what: ClassVar[Literal["no_grad", "strict", "counting"]]
 
     @overload
     def __new__(cls, f: F) -> F: ...  # type: ignore[misc]  # a decorated function is a function
@@ -71,8 +71,7 @@ class _During:
                     return f(*args, **kwargs)
 
             new = of_function
-        wrapped: F = functools.wraps(f)(new)
-        return wrapped
+        return cast(F, functools.wraps(f)(new))
 
 
 def _steps(during: type[_During], inner: Any) -> Generator[Any, Any, Any]:

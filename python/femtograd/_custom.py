@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from femtograd import _femtograd as engine
 from femtograd._femtograd import Tensor
-from femtograd._tree import is_leaf
+from femtograd._tree import is_real
 
 _Function = Callable[..., Any]
 
@@ -16,7 +16,7 @@ class _Arguments:
 
     def __init__(self, args: tuple[Any, ...]) -> None:
         self.args = args
-        self.places = [i for i, x in enumerate(args) if is_leaf(x)]
+        self.places = [i for i, x in enumerate(args) if is_real(x)]
         self.flat = [args[i] for i in self.places]
 
     def all(self, flat: Sequence[Any]) -> list[Any]:
@@ -48,8 +48,8 @@ class custom_gradient:
     operations can be differentiated again. Where Python knows `jax.custom_vjp` or `torch.autograd.Function`: what was saved
     for the way back are the arguments and the result themselves.
 
-    Tensors, numbers and arrays among the positional arguments are differentiated by; others pass through, as do keywords,
-    which the rule gets too.
+    Tensors, floats and arrays of floats among the positional arguments are differentiated by; others (sizes, labels) pass
+    through as they are, as do keywords, which the rule gets too.
 
     >>> import numpy as np
     >>> @femtograd.custom_gradient

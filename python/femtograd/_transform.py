@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from femtograd import _femtograd as engine
 from femtograd._femtograd import Tensor
-from femtograd._tree import Structured, is_leaf, leaves, leaves_like, rebuilt
+from femtograd._tree import Structured, is_leaf, is_tensor, leaves, leaves_like, rebuilt
 
 _Function = Callable[..., Any]
 _Argnums = int | Sequence[int]
@@ -23,7 +23,7 @@ class _Call:
     def __init__(
         self, name: str, f: _Function, argnums: _Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        several = not isinstance(argnums, int)
+        several = isinstance(argnums, Sequence)
         numbers = list(argnums) if isinstance(argnums, Sequence) else [argnums]
         count = len(args)
         for i in numbers:
@@ -33,7 +33,7 @@ class _Call:
                 raise ValueError(f"{name}: argnums has {i}, and there are {count} positional arguments")
         numbers = [i % count for i in numbers]
         if len(set(numbers)) < len(numbers):
-            raise ValueError(f"{name}: argnums has an argument twice: {list(argnums) if several else argnums}")
+            raise ValueError(f"{name}: argnums has an argument twice: {argnums}")
         self.name, self.several = name, several
         self.chosen: Any = tuple(args[i] for i in numbers)
         self.flat = leaves(self.chosen)
@@ -347,9 +347,9 @@ def checkpoint(f: _Function) -> _Function:
         given = (args, kwargs)
 
         def of_flat(flat: list[Tensor]) -> list[Any]:
-            args, kwargs = rebuilt(given, iter(flat))
+            args, kwargs = rebuilt(given, iter(flat), is_tensor)
             return [one_leaf("checkpoint", f(*args, **kwargs))]
 
-        return engine._checkpoint(of_flat, leaves(given))
+        return engine._checkpoint(of_flat, leaves(given, is_tensor))
 
     return of_arguments

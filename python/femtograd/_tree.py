@@ -21,6 +21,18 @@ def is_leaf(x: Any) -> bool:
     return hasattr(x, "__array__") or hasattr(x, "__dlpack__")
 
 
+def is_real(x: Any) -> bool:
+    """Whether it is a leaf of real numbers: no size, no axis, no labels."""
+    if isinstance(x, (int, np.integer, np.bool_)) or isinstance(x, np.ndarray) and x.dtype.kind != "f":
+        return False
+    return is_leaf(x)
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether it is a tensor already."""
+    return isinstance(x, Tensor)
+
+
 def _is_dataclass(x: Any) -> bool:
     return dataclasses.is_dataclass(x) and not isinstance(x, type)
 
@@ -43,7 +55,7 @@ def _children(x: Any) -> Iterator[tuple[str, Any]]:
                 yield f".{field.name}", value
 
 
-def leaves(x: Any) -> list[Any]:
+def leaves(x: Any, is_leaf: Callable[[Any], bool] = is_leaf) -> list[Any]:
     """The tensors of a structure and what makes some, in order."""
     found: list[Any] = []
 
@@ -58,23 +70,23 @@ def leaves(x: Any) -> list[Any]:
     return found
 
 
-def rebuilt(x: Any, of: Iterator[Any]) -> Any:
+def rebuilt(x: Any, of: Iterator[Any], is_leaf: Callable[[Any], bool] = is_leaf) -> Any:
     """The structure with other leaves, in the same order; what is no leaf is itself."""
     if is_leaf(x):
         return next(of)
     if isinstance(x, Mapping):
-        items = {key: rebuilt(value, of) for key, value in x.items()}
+        items = {key: rebuilt(value, of, is_leaf) for key, value in x.items()}
         if type(x) is dict:
             return items
         default = getattr(x, "default_factory", None)  # a defaultdict takes it before the items
         make: Any = type(x)
         return make(default, items) if hasattr(x, "default_factory") else make(items)
     if isinstance(x, tuple):
-        parts = [rebuilt(value, of) for value in x]
+        parts = [rebuilt(value, of, is_leaf) for value in x]
         make = type(x)
         return make(*parts) if hasattr(x, "_fields") else make(parts)
     if isinstance(x, list):
-        parts = [rebuilt(value, of) for value in x]
+        parts = [rebuilt(value, of, is_leaf) for value in x]
         return parts if type(x) is list else type(x)(parts)
     if _is_dataclass(x):
         # Neither __init__ nor __post_init__ runs again: they may check or change what is no number here.
@@ -83,7 +95,7 @@ def rebuilt(x: Any, of: Iterator[Any]) -> Any:
             object.__setattr__(new, name, value)
         for field in dataclasses.fields(x):
             value = getattr(x, field.name)
-            object.__setattr__(new, field.name, value if _is_setting(value) else rebuilt(value, of))
+            object.__setattr__(new, field.name, value if _is_setting(value) else rebuilt(value, of, is_leaf))
         return new
     return x
 

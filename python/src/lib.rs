@@ -7,7 +7,9 @@ mod arithmetic;
 mod buffer;
 mod convert;
 mod copies;
+mod graph;
 mod guard;
+mod inspect;
 mod objects;
 mod ops;
 mod optim;
@@ -85,6 +87,14 @@ mod _femtograd {
         Linear, PyPeriod, apply, checkpoint, gradients, hessian, hessian_diagonal, hvp, jacobian, jvp,
         laplacian, linearize, recording, tangent, value_and_grad, vjp,
     };
+
+    #[pymodule_export]
+    use super::inspect::{
+        diagnose, gradcheck, keep_register, live, nonfinite, report, trace_nonfinite, verify,
+    };
+
+    #[pymodule_export]
+    use super::graph::Graph;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -101,7 +101,7 @@ impl<F> Checkpoint<F> {
         if !equal {
             let why = format!(
                 "run again for the derivative, the function gave another result than at {}: it must compute the same \
-                 each time. Random numbers repeat if the generator is copied inside: `let mut rng = rng.clone();`",
+                 each time. Random numbers repeat if the generator is copied inside",
                 y.location()
             );
             on_behalf_of(y.location(), "checkpoint", || Tensor::refuse("checkpoint", &why, &[y, &again]))
