@@ -140,8 +140,17 @@ def with_torch(compiled):
 
         return gradient
 
+    def multiply():
+        a, b = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (2.0, 3.0))
+
+        def gradient():
+            for _ in range(1000):
+                (a * b).backward()
+
+        return gradient
+
     def prepare():
-        run = {"chain": chain, "elem": elem}.get(WORK, training)()
+        run = {"chain": chain, "elem": elem, "small_multiply": multiply}.get(WORK, training)()
         run()  # compiles
         return run
 

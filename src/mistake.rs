@@ -47,6 +47,11 @@ impl Mistake {
         }
         panic!("{self}")
     }
+    /// The same at another line, for a binding that looks for the line only once something is wrong.
+    pub fn at(mut self, place: Place) -> Mistake {
+        self.place = place;
+        self
+    }
     /// The op that refused.
     pub fn op(&self) -> &'static str {
         self.op

@@ -20,6 +20,8 @@ pub struct Options {
     pub python: Option<PathBuf>,
     /// The binary of `benches/others`, to be timed too.
     pub others: Option<PathBuf>,
+    /// A Python with this library's own package, to be timed too.
+    pub package: Option<PathBuf>,
 }
 
 /// How much time to take.
@@ -40,14 +42,17 @@ const ROUNDS: usize = 7;
 const TURN: f64 = 0.3;
 
 /// Which workloads other libraries are timed with, and which libraries have them.
-const PEERS: [(&str, &[&str]); 6] = [
-    ("chain", &["torch-eager", "jax-jit", "candle", "burn"]),
-    ("mlp_s", &["torch-eager", "torch-compile", "jax-jit", "candle", "burn"]),
-    ("mlp_l", &["torch-eager", "torch-compile", "jax-jit", "candle", "burn"]),
-    ("cnn", &["torch-eager", "torch-compile", "jax-jit"]),
+const PEERS: [(&str, &[&str]); 7] = [
+    ("chain", &["torch-eager", "jax-jit", "candle", "burn", PACKAGE]),
+    ("mlp_s", &["torch-eager", "torch-compile", "jax-jit", "candle", "burn", PACKAGE]),
+    ("mlp_l", &["torch-eager", "torch-compile", "jax-jit", "candle", "burn", PACKAGE]),
+    ("cnn", &["torch-eager", "torch-compile", "jax-jit", PACKAGE]),
     ("gpt", &["torch-eager", "torch-compile", "jax-jit"]),
-    ("elem", &["torch-eager", "torch-compile", "jax-jit"]),
+    ("elem", &["torch-eager", "torch-compile", "jax-jit", PACKAGE]),
+    ("small_multiply", &["torch-eager", PACKAGE]),
 ];
+/// This library as its Python package.
+pub const PACKAGE: &str = "python";
 /// The name of this library among its peers.
 pub const OURS: &str = "femtograd";
 
@@ -189,12 +194,13 @@ fn take_turns(
 impl Options {
     /// The beginning of a command that starts a worker of another library, if that is to be timed.
     fn peer(&self, peer: &str, cores: &Cores) -> Option<Command> {
-        let in_python = ["torch-eager", "torch-compile", "jax-jit"].contains(&peer);
-        let program = if in_python { &self.python } else { &self.others };
+        let (program, script) = match peer {
+            PACKAGE => (&self.package, Some("package.py")),
+            "torch-eager" | "torch-compile" | "jax-jit" => (&self.python, Some("peers.py")),
+            _ => (&self.others, None),
+        };
         let mut command = cores.command(program.as_ref()?);
-        if in_python {
-            command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers.py"));
-        }
+        command.args(script.map(|script| Path::new(env!("CARGO_MANIFEST_DIR")).join(script)));
         Some(command)
     }
 }

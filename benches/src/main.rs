@@ -59,6 +59,7 @@ WORKLOAD       only these; `mul` stands for all that begin with `mul_` or `mul.`
 --threads N    on so many threads only, not on one and on two
 --python FILE  in turns with PyTorch and JAX, which this Python has
 --others FILE  in turns with candle and burn, which this binary of benches/others has
+--package FILE in turns with this library's own package, which this Python has
 --write FILE   the tables between the markers of this page";
 
 fn main() -> ExitCode {
@@ -76,8 +77,14 @@ fn main() -> ExitCode {
 
 /// Does what the arguments ask for.
 fn run() -> io::Result<()> {
-    let mut options =
-        Options { only: Vec::new(), threads: vec![1, 2], effort: Effort::Full, python: None, others: None };
+    let mut options = Options {
+        only: Vec::new(),
+        threads: vec![1, 2],
+        effort: Effort::Full,
+        python: None,
+        others: None,
+        package: None,
+    };
     let mut page = None;
     let usage = |error: lexopt::Error| io::Error::other(format!("{error}\n\n{USAGE}"));
     let mut arguments = lexopt::Parser::from_env();
@@ -91,6 +98,7 @@ fn run() -> io::Result<()> {
                 options.threads = vec![number.map_err(usage)?];
             }
             Long("python") => options.python = Some(arguments.value().map_err(usage)?.into()),
+            Long("package") => options.package = Some(arguments.value().map_err(usage)?.into()),
             Long("others") => options.others = Some(arguments.value().map_err(usage)?.into()),
             Long("write") => page = Some(arguments.value().map_err(usage)?),
             Long("bench") => {} // cargo says so to every benchmark

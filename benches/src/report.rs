@@ -1,6 +1,6 @@
 //! What the timings say, as tables.
 
-use crate::driver::{OURS, Timing};
+use crate::driver::{OURS, PACKAGE, Timing};
 use crate::limits::need;
 use std::fmt::Write;
 use std::io;
@@ -41,6 +41,21 @@ const MOST: [(&str, f64); 6] = [
     ("small_tensor", 30.0),
     ("small_startup", 20e6),
 ];
+/// The most that a workload may take from Python.
+enum Most {
+    /// Each of its runs.
+    Nanoseconds(f64),
+    /// So many times as long as from Rust.
+    OfRust(f64),
+}
+struct InPython {
+    name: &'static str,
+    most: Most,
+}
+const IN_PYTHON: [InPython; 2] = [
+    InPython { name: "small_multiply", most: Most::Nanoseconds(400.0) },
+    InPython { name: "mlp_s", most: Most::OfRust(1.05) },
+];
 /// How many times as long as its function a gradient may take.
 const PROMISE: f64 = 3.0;
 /// How many times as fast two threads should be on `gpt`.
@@ -48,7 +63,14 @@ const SPEEDUP: f64 = 1.6;
 
 /// Every table for which there are timings.
 pub fn tables(timings: &[Timing]) -> String {
-    let tables = [machine(timings), rivals(timings), memory(timings), alone(timings), growth(timings)];
+    let tables = [
+        machine(timings),
+        rivals(timings),
+        package(timings),
+        memory(timings),
+        alone(timings),
+        growth(timings),
+    ];
     tables.into_iter().filter(|table| !table.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -154,6 +176,48 @@ fn rivals(timings: &[Timing]) -> String {
          | best ÷ ours | bar | | limit, µs | limit ÷ ours |",
         rows,
     )
+}
+
+/// The Python package beside the same in Rust, and beside PyTorch, which is called from Python too.
+fn package(timings: &[Timing]) -> String {
+    let mut rows = Vec::new();
+    for python in timings.iter().filter(|timing| timing.peer == PACKAGE) {
+        let (work, threads) = (python.name.as_str(), python.threads);
+        let eager = format!("{work}.eager");
+        let Some(rust) = [work, &eager].iter().find_map(|name| find(timings, OURS, name, threads)) else {
+            continue;
+        };
+        let torch = find(timings, "torch-eager", work, threads);
+        let each = |timing: &Timing| span(timing.us() * 1e3 / small(work, timing.each));
+        let bar = IN_PYTHON.iter().find(|bar| bar.name == work);
+        let (bar, met) = match bar.map(|bar| &bar.most) {
+            Some(Most::Nanoseconds(most)) => {
+                (span(*most), Some(python.us() * 1e3 / python.each as f64 <= *most))
+            }
+            Some(Most::OfRust(most)) => (format!("{most} × Rust"), Some(python.over(rust) <= *most)),
+            None => ("–".into(), None),
+        };
+        rows.push(vec![
+            work.into(),
+            threads.to_string(),
+            each(rust),
+            each(python),
+            torch.map_or("–".into(), each),
+            format!("{:.2}", python.over(rust)),
+            torch.map_or("–".into(), |torch| format!("{:.2}", torch.over(python))),
+            bar,
+            met.map_or(String::new(), verdict),
+        ]);
+    }
+    table(
+        "| from Python | threads | Rust | Python | PyTorch | Python ÷ Rust | PyTorch ÷ Python | bar | |",
+        rows,
+    )
+}
+
+/// How many a time is divided by: only what is too short to be timed alone is one of many.
+fn small(work: &str, each: usize) -> f64 {
+    if work.starts_with("small_") { each as f64 } else { 1.0 }
 }
 
 /// The peak of memory beside PyTorch's.

@@ -7,7 +7,7 @@
 //! | `run SECONDS` | `{"us": BEST, "median": MEDIAN, "runs": NUMBER}`, after so long and at least one run |
 //! | `peak` | `{"peak": BYTES}`: how much more memory it ever held than when it began; `null` where nobody knows |
 //!
-//! It ends with its input. `benches/others` and `benches/peers.py` speak the same.
+//! It ends with its input. `benches/others`, `benches/peers.py` and `benches/package.py` speak the same.
 
 use std::io::{self, BufRead, Write};
 use std::time::Instant;

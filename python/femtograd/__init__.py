@@ -16,6 +16,8 @@ from femtograd._femtograd import (
     Tensor,
     constant,
     from_dlpack,
+    set_threads,
+    threads,
     # elementwise
     acos,
     acosh,
@@ -126,6 +128,8 @@ __all__ = [
     "Tensor",
     "constant",
     "from_dlpack",
+    "set_threads",
+    "threads",
     # elementwise
     "acos",
     "acosh",

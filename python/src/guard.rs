@@ -50,6 +50,13 @@ pub fn call_long<R: Send>(py: Python<'_>, numbers: usize, f: impl FnOnce() -> R 
     py.detach(|| caught(|| called_from(place, f))).map_err(|what| exception(py, what))
 }
 
+/// [`call_long`] for what makes no nodes of its own: the line is looked for only if something is wrong.
+pub fn call_quick<R: Send>(py: Python<'_>, numbers: usize, f: impl FnOnce() -> R + Send) -> PyResult<R> {
+    let run = || caught(|| called_from(place::nowhere(), f));
+    let result = if numbers < LONG { run() } else { py.detach(run) };
+    result.map_err(|what| exception(py, what))
+}
+
 fn caught<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
     struct Restore(bool);
     impl Drop for Restore {
@@ -69,6 +76,9 @@ fn exception(py: Python<'_>, what: Box<dyn Any + Send>) -> PyErr {
         Err(what) => what,
     };
     let what = match what.downcast::<Mistake>() {
+        Ok(mistake) if mistake.place() == place::nowhere() => {
+            return PyValueError::new_err(mistake.at(place::here(py)).to_string());
+        }
         Ok(mistake) => return PyValueError::new_err(mistake.to_string()),
         Err(what) => what,
     };

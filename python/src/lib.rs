@@ -75,6 +75,26 @@ mod _femtograd {
         }))
     }
 
+    /// Lets kernels use at most `n` threads; 0 means as many as the machine has cores. Results do not depend on it.
+    ///
+    /// >>> set_threads(1)
+    /// >>> threads()
+    /// 1
+    /// >>> set_threads(0)
+    #[pyfunction]
+    fn set_threads(n: usize) {
+        femtograd::set_threads(n);
+    }
+
+    /// How many threads a large kernel uses.
+    ///
+    /// >>> threads() >= 1
+    /// True
+    #[pyfunction]
+    fn threads() -> usize {
+        femtograd::kernels::threads()
+    }
+
     /// The command line, with these arguments, the program's name first; gives the exit code.
     #[pyfunction]
     #[pyo3(name = "_main")]

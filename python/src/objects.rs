@@ -9,18 +9,26 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Ids count up: they are their own hash, spread by an odd constant (Knuth, *The Art of Computer Programming* 3, 6.4).
+/// Ids count up, and addresses lie apart: they are spread by an odd constant (Knuth, *The Art of Computer Programming* 3, 6.4).
+/// Nobody chooses them to do harm.
 #[derive(Default)]
-struct Ids(u64);
+pub struct Ids(u64);
 impl Hasher for Ids {
     fn finish(&self) -> u64 {
         self.0
     }
     fn write(&mut self, _: &[u8]) {
-        unreachable!("only ids are hashed")
+        unreachable!("only numbers are hashed")
     }
     fn write_u64(&mut self, id: u64) {
-        self.0 = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // The upper bits are the best of a product, and the lower ones choose the place.
+        self.0 = (self.0 ^ id).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
+    fn write_usize(&mut self, address: usize) {
+        self.write_u64(address as u64);
+    }
+    fn write_i32(&mut self, offset: i32) {
+        self.write_u64(offset as u64);
     }
 }
 

@@ -1,11 +1,14 @@
 //! The line of the Python program that calls.
 
+use crate::objects::Ids;
 use femtograd::Place;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::LazyLock;
 
 /// What is remembered at most: programs that compile code in a loop would fill the memory.
 const MOST: usize = 1 << 16;
@@ -17,9 +20,11 @@ enum Line {
     Ours,
 }
 
+type Lines = HashMap<(usize, i32), (Line, Py<PyAny>), BuildHasherDefault<Ids>>;
+
 thread_local! {
     /// By code object and offset in it. The object is held, so that no other one comes to lie at its address.
-    static LINES: RefCell<HashMap<(usize, i32), (Line, Py<PyAny>)>> = RefCell::new(HashMap::new());
+    static LINES: RefCell<Lines> = RefCell::new(Lines::default());
 }
 
 /// The line of the innermost frame that is not this package's own.
@@ -33,7 +38,13 @@ pub fn here(py: Python<'_>) -> Place {
             Err(_) => break,
         }
     }
-    Place::foreign("<unknown>", 0)
+    nowhere()
+}
+
+/// The line where none is known, or where it is not worth looking for.
+pub fn nowhere() -> Place {
+    static NOWHERE: LazyLock<Place> = LazyLock::new(|| Place::foreign("<unknown>", 0));
+    *NOWHERE
 }
 
 fn line<'py>(py: Python<'py>, frame: &Bound<'py, PyAny>) -> PyResult<Line> {
@@ -58,7 +69,7 @@ fn line<'py>(py: Python<'py>, frame: &Bound<'py, PyAny>) -> PyResult<Line> {
     };
     // Let go of outside of the borrow: whatever goes may run code.
     let _old = LINES.with_borrow_mut(|lines| {
-        let old = if lines.len() >= MOST { std::mem::take(lines) } else { HashMap::new() };
+        let old = if lines.len() >= MOST { std::mem::take(lines) } else { Lines::default() };
         lines.insert(key, (line, code.unbind()));
         old
     });

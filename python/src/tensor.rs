@@ -58,6 +58,8 @@ impl PyTensor {
     /// Changes what several different objects stand for, each held by nobody but its object while `f` runs; what unwinds
     /// from `f` must have changed nothing.
     pub fn update<R>(of: &[&PyTensor], f: impl FnOnce(Vec<&mut Any>) -> R) -> R {
+        // What is called in the middle of it may be Python code that asks for one of these.
+        let _whole = femtograd::kernels::uninterrupted();
         // Locked in the order of their addresses, so that two threads never wait for each other.
         let mut order: Vec<usize> = (0..of.len()).collect();
         order.sort_unstable_by_key(|&i| std::ptr::from_ref(of[i]).addr());
@@ -246,10 +248,10 @@ impl PyTensor {
         let cotangent = cotangent.map(|g| convert::numbers(g, None)).transpose()?;
         let numbers = work_behind(&x);
         match (x, cotangent) {
-            (Any::F32(x), None) => guard::call_long(py, numbers, move || x.backward()),
-            (Any::F64(x), None) => guard::call_long(py, numbers, move || x.backward()),
-            (Any::F32(x), Some(g)) => guard::call_long(py, numbers, move || x.backward_with(g.to::<f32>())),
-            (Any::F64(x), Some(g)) => guard::call_long(py, numbers, move || x.backward_with(g.to::<f64>())),
+            (Any::F32(x), None) => guard::call_quick(py, numbers, move || x.backward()),
+            (Any::F64(x), None) => guard::call_quick(py, numbers, move || x.backward()),
+            (Any::F32(x), Some(g)) => guard::call_quick(py, numbers, move || x.backward_with(g.to::<f32>())),
+            (Any::F64(x), Some(g)) => guard::call_quick(py, numbers, move || x.backward_with(g.to::<f64>())),
         }
     }
 

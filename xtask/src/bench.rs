@@ -9,8 +9,9 @@ use std::process::Command;
 const USAGE: &str = "\
 cargo xtask bench [--peers] [--write] [OPTION…] [WORKLOAD…]
 
---peers        in turns with PyTorch and JAX, which are installed under target/ (some gigabytes; or the environment
-               variable FEMTOGRAD_PYTHON names a Python that has them), and with candle and burn, built there too
+--python       in turns with this library's own Python package, built and installed under target/
+--peers        so, and with PyTorch and JAX, which are installed there too (some gigabytes; or the environment
+               variable FEMTOGRAD_PYTHON names a Python that has them), and with candle and burn
 --write        the tables into BENCHMARKS.md
 
 What follows is understood by `cargo bench` too:
@@ -27,7 +28,7 @@ pub fn run(repo: &Repo, mut arguments: Vec<OsString>) -> Outcome<bool> {
         arguments.retain(|argument| argument != flag);
         arguments.len() < before
     };
-    let (peers, write) = (take("--peers"), take("--write"));
+    let (peers, package, write) = (take("--peers"), take("--python"), take("--write"));
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         println!("{USAGE}");
     }
@@ -39,6 +40,10 @@ pub fn run(repo: &Repo, mut arguments: Vec<OsString>) -> Outcome<bool> {
     }
     if peers {
         arguments.extend(["--python".into(), python(repo)?.into(), "--others".into(), others(repo)?.into()]);
+    }
+    if peers || package {
+        let python = repo.root.join(crate::python::installed(repo)?);
+        arguments.extend(["--package".into(), python.into()]);
     }
     if write {
         arguments.extend(["--write".into(), repo.root.join("BENCHMARKS.md").into()]);
@@ -79,10 +84,7 @@ fn python(repo: &Repo) -> Outcome<PathBuf> {
     }
     if repo.ask(&format!("{python} -c 'import torch, jax, numpy'")).is_err() {
         let pip = format!("{python} -m pip install --quiet");
-        // The first is smaller: without what a graphics card needs.
-        repo.run(&format!("{pip} torch --index-url https://download.pytorch.org/whl/cpu"))
-            .or_else(|_| repo.run(&format!("{pip} torch")))?;
-        repo.run(&format!("{pip} jax numpy"))?;
+        repo.run(&format!("{pip} torch jax numpy"))?;
     }
     std::path::absolute(repo.root.join(&python)).map_err(|error| format!("{python}: {error}"))
 }

@@ -22,14 +22,24 @@ pub fn wheel(repo: &Repo) -> Outcome<String> {
     Ok(format!("{folder}/{name}"))
 }
 
-/// Builds, installs and tests the package.
-pub fn test(repo: &Repo) -> Outcome {
-    let wheel = wheel(repo)?;
+/// Builds the package and installs it; gives the interpreter that has it.
+pub fn installed(repo: &Repo) -> Outcome<String> {
+    install(repo, &wheel(repo)?)
+}
+
+fn install(repo: &Repo, wheel: &str) -> Outcome<String> {
     let python = environment(repo)?;
-    repo.run(&format!("{python} -m pip install --quiet --requirement {REQUIREMENTS}"))?;
     // Without what it depends on, first: the same version may have been built anew.
     repo.run(&format!("{python} -m pip install --quiet --force-reinstall --no-deps {wheel}"))?;
     repo.run(&format!("{python} -m pip install --quiet {wheel}"))?;
+    Ok(python)
+}
+
+/// Builds, installs and tests the package.
+pub fn test(repo: &Repo) -> Outcome {
+    let wheel = wheel(repo)?;
+    let python = install(repo, &wheel)?;
+    repo.run(&format!("{python} -m pip install --quiet --requirement {REQUIREMENTS}"))?;
     repo.run(&format!("{python} -m pytest --quiet -p no:cacheprovider python/tests"))?;
     let cache = format!("--cache-dir {}/mypy", repo.target);
     repo.run(&format!("{python} -m mypy --strict {cache} python/femtograd"))?;
