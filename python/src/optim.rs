@@ -40,10 +40,13 @@ impl Parameters {
                 continue;
             }
             let x = object.get().any();
-            let what = each!(&x, x -> x.label()).map_or(format!("parameter {i}"), |label| format!("parameter {label:?}"));
+            let what = each!(&x, x -> x.label())
+                .map_or(format!("parameter {i}"), |label| format!("parameter {label:?}"));
             let made = format!("of shape {:?}, made at {}", x.shape(), x.location());
             if let Some(name) = each!(&x, x -> x.op().map(|op| op.name())) {
-                let why = format!("{what} {made}, is computed, by {name}: give the leaves that it is computed from");
+                let why = format!(
+                    "{what} {made}, is computed, by {name}: give the leaves that it is computed from"
+                );
                 return Err(PyValueError::new_err(format!("{op}: {why}{}", line())));
             }
             if !x.wants_grad() {
@@ -213,8 +216,16 @@ impl Adam {
     fn step(&self, py: Python<'_>) -> PyResult<()> {
         self.parameters.step(
             py,
-            |p| if !p.is_empty() { lock(&self.state).single.step(p) },
-            |p| if !p.is_empty() { lock(&self.state).double.step(p) },
+            |p| {
+                if !p.is_empty() {
+                    lock(&self.state).single.step(p)
+                }
+            },
+            |p| {
+                if !p.is_empty() {
+                    lock(&self.state).double.step(p)
+                }
+            },
         )
     }
 

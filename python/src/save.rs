@@ -83,7 +83,9 @@ fn write(path: &Path, parts: &[(String, Any)]) -> io::Result<()> {
             Any::F64(x) => (Dtype::F64, x.shape(), bytes_of(x.data(), f64::to_le_bytes)),
         })
         .collect();
-    let view = |(dtype, shape, bytes)| TensorView::new(dtype, shape, bytes).expect("as many bytes as its numbers have");
+    let view = |(dtype, shape, bytes)| {
+        TensorView::new(dtype, shape, bytes).expect("as many bytes as its numbers have")
+    };
     let views = held.iter().map(|(dtype, shape, bytes)| view((*dtype, shape.to_vec(), bytes)));
     let names = parts.iter().map(|(name, _)| name);
     let bytes = safetensors::serialize(names.zip(views), None).map_err(io::Error::other)?;
@@ -114,7 +116,12 @@ fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 
-fn leaf<T: Real, const N: usize>(bytes: &[u8], shape: &[usize], number: fn([u8; N]) -> T, wanted: bool) -> Any {
+fn leaf<T: Real, const N: usize>(
+    bytes: &[u8],
+    shape: &[usize],
+    number: fn([u8; N]) -> T,
+    wanted: bool,
+) -> Any {
     let numbers: Vec<T> = bytes.as_chunks().0.iter().copied().map(number).collect();
     let numbers = Array::from_vec(numbers, shape);
     T::wrap(if wanted { Tensor::new(numbers) } else { Tensor::constant(numbers) })

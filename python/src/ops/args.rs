@@ -9,8 +9,8 @@ use pyo3::exceptions::{PyIndexError, PyMemoryError, PyOverflowError, PyTypeError
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyTuple};
 
-/// More elements than any memory holds: far below what would overflow a count of bytes.
-const MOST: usize = 1 << 48;
+/// More elements than a process can address, and far below what would overflow a count of bytes.
+const MOST: usize = 1 << 43;
 
 /// A whole number, such as an axis. One that is too large for the machine is the largest: it names no axis either.
 #[derive(Clone, Copy)]
@@ -141,7 +141,10 @@ pub fn result<'py>(x: &Bound<'py, PyTensor>, id: u64, y: Any) -> PyResult<Bound<
 }
 
 /// An op of one tensor that may have nothing to do.
-pub fn one<'py>(x: &Bound<'py, PyTensor>, f: impl FnOnce(&Any) -> Any + Send) -> PyResult<Bound<'py, PyTensor>> {
+pub fn one<'py>(
+    x: &Bound<'py, PyTensor>,
+    f: impl FnOnce(&Any) -> Any + Send,
+) -> PyResult<Bound<'py, PyTensor>> {
     let any = argument(x);
     let y = guard::call_long(x.py(), any.len(), || f(&any))?;
     result(x, any.id(), y)
@@ -203,7 +206,8 @@ pub fn whole(
     }
     let array = convert::numpy(py)?.call_method1("asarray", (x,))?;
     let dtype = array.getattr("dtype")?;
-    let (letter, size): (String, usize) = (dtype.getattr("kind")?.extract()?, dtype.getattr("itemsize")?.extract()?);
+    let (letter, size): (String, usize) =
+        (dtype.getattr("kind")?.extract()?, dtype.getattr("itemsize")?.extract()?);
     let empty = array.getattr("size")?.extract::<usize>()? == 0;
     let is_list = !x.hasattr("dtype")?;
     if !(matches!(letter.as_str(), "i" | "u") || empty && is_list) {
@@ -224,13 +228,7 @@ pub fn whole(
 }
 
 /// Places along an axis of `n`, negative ones counted from the end.
-pub fn inside(
-    py: Python<'_>,
-    op: &str,
-    indices: Vec<i64>,
-    shape: &[usize],
-    n: usize,
-) -> PyResult<Indices> {
+pub fn inside(py: Python<'_>, op: &str, indices: Vec<i64>, shape: &[usize], n: usize) -> PyResult<Indices> {
     let mut places = Vec::with_capacity(indices.len());
     for i in indices {
         let at = if i < 0 { i + n as i64 } else { i };

@@ -68,7 +68,9 @@ fn part<'py>(x: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Part<'py>> {
             return Ok(Part::Number(i as i64));
         }
         let name = x.get_type().qualname()?;
-        let why = format!("a {name} is no index: integers, slices, None, ..., lists and arrays of integers or truth values are");
+        let why = format!(
+            "a {name} is no index: integers, slices, None, ..., lists and arrays of integers or truth values are"
+        );
         return Err(wrong(py, &why, shape));
     }
     let array = match convert::numpy(py)?.call_method1("asarray", (x,)) {
@@ -80,16 +82,7 @@ fn part<'py>(x: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Part<'py>> {
         let places = array.call_method0("nonzero");
         let of: Vec<usize> = array.getattr("shape")?.extract()?;
         if of.is_empty() {
-            let places = if array.call_method0("item")?.extract()? { vec![0] } else { vec![] };
-            return Ok(Part::Mask(vec![places], of));
-        }
-        let places = places?.try_iter()?.map(|list| Ok(whole("index", &list?, PyIndexError::new_err)?.0));
-        return Ok(Part::Mask(places.collect::<PyResult<_>>()?, of));
-    }
-    let (values, of) = whole("index", x, PyIndexError::new_err)?;
-    if of.is_empty() && !is_sequence && !x.hasattr("__len__").is_ok_and(|_| x.len().is_ok()) && x.hasattr("dtype")? {
-        // An integer of NumPy, or an array of one without axes: NumPy takes the former for a number, the latter for an
-        // array; both give the same elements, and only with other arrays beside them does it matter where.
+        // An integer of NumPy, or an array without axes.
         return Ok(Part::Number(values[0]));
     }
     Ok(Part::Array(values, of))
@@ -182,7 +175,8 @@ fn plan<'py>(key: &Bound<'py, PyAny>, of: &[usize]) -> PyResult<Plan> {
                     continue;
                 }
                 if of[k..k + shape.len()] != shape[..] {
-                    let why = format!("a mask of shape {shape:?} does not fit axes {k} to {}", k + shape.len() - 1);
+                    let why =
+                        format!("a mask of shape {shape:?} does not fit axes {k} to {}", k + shape.len() - 1);
                     return Err(wrong(py, &why, of));
                 }
                 for values in places {
@@ -316,7 +310,11 @@ impl PyTensor {
     }
 
     /// Refused: a value never changes.
-    fn __setitem__(slf: &Bound<'_, Self>, _key: &Bound<'_, PyAny>, _value: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn __setitem__(
+        slf: &Bound<'_, Self>,
+        _key: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let shape = slf.get().any().shape().to_vec();
         let place = place::here(slf.py());
         Err(PyTypeError::new_err(format!(
@@ -350,9 +348,14 @@ impl PyTensor {
         let x = slf.get().any();
         let Ok(_) = kernels::broadcast(x.shape(), numbers.shape()) else { return Ok(false) };
         let value = guard::call(slf.py(), || numbers.constant())?;
-        let equal = several!(slf.py(), "in", vec![given(slf.as_any())?, value], |x| x[0].equals(&x[1]).detach())?;
+        let equal =
+            several!(slf.py(), "in", vec![given(slf.as_any())?, value], |x| x[0].equals(&x[1]).detach())?;
         let any = equal.get().any();
-        guard::call_long(slf.py(), any.len(), || each!(&any, x -> x.data().to_vec().into_iter().any(|v| v != 0.0)))
+        guard::call_long(
+            slf.py(),
+            any.len(),
+            || each!(&any, x -> x.data().to_vec().into_iter().any(|v| v != 0.0)),
+        )
     }
 
     /// `y[…, j, …] = x[…, indices[j], …]`: the elements at these indices along an axis; of all elements in a row if none is
@@ -414,7 +417,11 @@ impl PyTensor {
     ///
     /// >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).gather(1, [[1, 1], [0, 1]]).tolist()
     /// [[2.0, 2.0], [3.0, 4.0]]
-    fn gather<'py>(slf: &Bound<'py, Self>, axis: Int, indices: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
+    fn gather<'py>(
+        slf: &Bound<'py, Self>,
+        axis: Int,
+        indices: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyTensor>> {
         PyTensor::take_along_axis(slf, indices, axis)
     }
 

@@ -151,7 +151,8 @@ impl PyTensor {
             None => Vec::new(),
             Some(weights) => {
                 let weights = crate::convert::numbers(weights, None)?.to::<f64>();
-                if weights.shape().len() != 1 || Some(weights.len()) != n && n.is_some() || weights.is_empty() {
+                if weights.shape().len() != 1 || Some(weights.len()) != n && n.is_some() || weights.is_empty()
+                {
                     let (shape, place) = (weights.shape(), place::here(py));
                     return Err(PyValueError::new_err(format!(
                         "cross_entropy: weights of shape {shape:?}: one is needed for each column of the scores, \
@@ -253,7 +254,9 @@ impl PyTensor {
     /// >>> mean, var = Tensor([[1.0, 10.0], [3.0, 30.0]]).channel_moments()
     /// >>> mean.tolist(), var.tolist()
     /// ([2.0, 20.0], [1.0, 100.0])
-    fn channel_moments<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyTensor>, Bound<'py, PyTensor>)> {
+    fn channel_moments<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyTensor>, Bound<'py, PyTensor>)> {
         fn both<T: Real>(x: &Tensor<T>) -> (Any, Any) {
             let Moments { mean, var, .. } = x.channel_moments();
             (T::wrap(mean), T::wrap(var))
@@ -316,7 +319,11 @@ impl PyTensor {
     ///
     /// >>> Tensor([1.0, 1.0, 1.0, 1.0]).dropout(0.5, femtograd.Rng(3)).tolist()
     /// [2.0, 0.0, 0.0, 2.0]
-    fn dropout<'py>(slf: &Bound<'py, Self>, p: f64, rng: &Bound<'py, PyRng>) -> PyResult<Bound<'py, PyTensor>> {
+    fn dropout<'py>(
+        slf: &Bound<'py, Self>,
+        p: f64,
+        rng: &Bound<'py, PyRng>,
+    ) -> PyResult<Bound<'py, PyTensor>> {
         let (py, x, rng) = (slf.py(), argument(slf), rng.get());
         let y = guard::call_long(py, x.len(), || each!(&x, x => x.dropout(p, &mut rng.lock())))?;
         fresh(py, y)

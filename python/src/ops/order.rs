@@ -124,11 +124,17 @@ impl PyTensor {
     /// >>> Tensor([2.0, 3.0, 1.0]).sort().tolist()
     /// [1.0, 2.0, 3.0]
     #[pyo3(signature = (axis = Some(Int(-1)), *, descending = false))]
-    fn sort<'py>(slf: &Bound<'py, Self>, axis: Option<Int>, descending: bool) -> PyResult<Bound<'py, PyTensor>> {
-        one(slf, |x| each!(x, x => match axis {
-            Some(axis) => x.sort(axis.0, descending).0,
-            None => x.reshape(&[x.shape().iter().product()]).sort(0, descending).0,
-        }))
+    fn sort<'py>(
+        slf: &Bound<'py, Self>,
+        axis: Option<Int>,
+        descending: bool,
+    ) -> PyResult<Bound<'py, PyTensor>> {
+        one(slf, |x| {
+            each!(x, x => match axis {
+                Some(axis) => x.sort(axis.0, descending).0,
+                None => x.reshape(&[x.shape().iter().product()]).sort(0, descending).0,
+            })
+        })
     }
 
     /// The places with `x[places]` in order along an axis (of all in a row for None): an array of int64.
@@ -136,12 +142,18 @@ impl PyTensor {
     /// >>> Tensor([2.0, 3.0, 1.0]).argsort()
     /// array([2, 0, 1])
     #[pyo3(signature = (axis = Some(Int(-1)), *, descending = false))]
-    fn argsort<'py>(slf: &Bound<'py, Self>, axis: Option<Int>, descending: bool) -> PyResult<Bound<'py, PyAny>> {
+    fn argsort<'py>(
+        slf: &Bound<'py, Self>,
+        axis: Option<Int>,
+        descending: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let (py, x) = (slf.py(), argument(slf));
-        let found = guard::call_long(py, x.len(), || each!(&x, x -> match axis {
-            Some(axis) => x.argsort(axis.0, descending),
-            None => x.detach().reshape(&[x.shape().iter().product()]).argsort(0, descending),
-        }))?;
+        let found = guard::call_long(py, x.len(), || {
+            each!(&x, x -> match axis {
+                Some(axis) => x.argsort(axis.0, descending),
+                None => x.detach().reshape(&[x.shape().iter().product()]).argsort(0, descending),
+            })
+        })?;
         convert::positions(py, &found)
     }
 

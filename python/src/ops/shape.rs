@@ -194,7 +194,10 @@ impl PyTensor {
     /// >>> x.grad.tolist()
     /// [[3.0], [3.0]]
     #[pyo3(signature = (*shape))]
-    fn broadcast_to<'py>(slf: &Bound<'py, Self>, shape: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTensor>> {
+    fn broadcast_to<'py>(
+        slf: &Bound<'py, Self>,
+        shape: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyTensor>> {
         let shape = sizes(shape)?;
         count("broadcast_to", &shape)?;
         one(slf, |x| each!(x, x => x.broadcast_to(&shape)))
@@ -216,8 +219,10 @@ impl PyTensor {
             }
         }
         let mut old = x.shape().iter();
-        let shape: Vec<usize> =
-            new.iter().map(|&new| if new { 1 } else { *old.next().expect("as many as are not new") }).collect();
+        let shape: Vec<usize> = new
+            .iter()
+            .map(|&new| if new { 1 } else { *old.next().expect("as many as are not new") })
+            .collect();
         one(slf, |x| each!(x, x => x.reshape(&shape)))
     }
 
@@ -230,7 +235,8 @@ impl PyTensor {
     #[pyo3(signature = (axis = None))]
     fn squeeze<'py>(slf: &Bound<'py, Self>, axis: Option<AxisList>) -> PyResult<Bound<'py, PyTensor>> {
         let any = slf.get().any();
-        let all = || any.shape().iter().enumerate().filter(|(_, n)| **n == 1).map(|(k, _)| k as isize).collect();
+        let all =
+            || any.shape().iter().enumerate().filter(|(_, n)| **n == 1).map(|(k, _)| k as isize).collect();
         let axes: Vec<isize> = axis.map_or_else(all, |axes| axes.0);
         one(slf, |x| each!(x, x => if axes.is_empty() { x.clone() } else { x.squeeze(&axes[..]) }))
     }
@@ -314,7 +320,8 @@ impl PyTensor {
         let places: Vec<isize> = if let Ok(Int(parts)) = indices_or_sections.extract() {
             let parts = usize::try_from(parts).unwrap_or(0);
             if parts == 0 || n % parts != 0 {
-                let why = format!("an axis of {n} does not divide into {parts} equal parts: chunk leaves a rest");
+                let why =
+                    format!("an axis of {n} does not divide into {parts} equal parts: chunk leaves a rest");
                 return Err(refuse(py, "split", &why, x.shape()));
             }
             (1..parts).map(|i| (i * (n / parts)) as isize).collect()
@@ -326,8 +333,10 @@ impl PyTensor {
         let starts = [0].into_iter().chain(places.iter().map(|&i| inside(i)));
         let stops: Vec<isize> = places.iter().map(|&i| inside(i)).chain([n]).collect();
         let ranges: Vec<_> = starts.zip(stops).map(|(a, b)| a as usize..b.max(a) as usize).collect();
-        let parts =
-            guard::call(py, || each_part!(&x, x => ranges.iter().map(|range| x.slice(k as isize, range.clone()))))?;
+        let parts = guard::call(
+            py,
+            || each_part!(&x, x => ranges.iter().map(|range| x.slice(k as isize, range.clone()))),
+        )?;
         list(py, parts)
     }
 
@@ -348,20 +357,28 @@ impl PyTensor {
     /// >>> Tensor([1.0, 2.0, 3.0]).roll(1).tolist()
     /// [3.0, 1.0, 2.0]
     #[pyo3(signature = (shift, axis = None))]
-    fn roll<'py>(slf: &Bound<'py, Self>, shift: AxisList, axis: Option<AxisList>) -> PyResult<Bound<'py, PyTensor>> {
+    fn roll<'py>(
+        slf: &Bound<'py, Self>,
+        shift: AxisList,
+        axis: Option<AxisList>,
+    ) -> PyResult<Bound<'py, PyTensor>> {
         let (py, any) = (slf.py(), slf.get().any());
         let n = any.shape().iter().product::<usize>().max(1) as i128;
         let Some(axes) = axis else {
             let total = shift.0.iter().map(|&i| i as i128).sum::<i128>().rem_euclid(n) as isize;
-            return one(slf, |x| each!(x, x => {
-                let y = flat(x).roll(total, 0);
-                if y.shape() == x.shape() { y } else { y.reshape(x.shape()) }
-            }));
+            return one(slf, |x| {
+                each!(x, x => {
+                    let y = flat(x).roll(total, 0);
+                    if y.shape() == x.shape() { y } else { y.reshape(x.shape()) }
+                })
+            });
         };
         let pairs: Vec<(isize, isize)> = match (&shift.0[..], &axes.0[..]) {
             (&[shift], axes) => axes.iter().map(|&k| (shift, k)).collect(),
             (shifts, &[k]) => shifts.iter().map(|&shift| (shift, k)).collect(),
-            (shifts, axes) if shifts.len() == axes.len() => shifts.iter().copied().zip(axes.iter().copied()).collect(),
+            (shifts, axes) if shifts.len() == axes.len() => {
+                shifts.iter().copied().zip(axes.iter().copied()).collect()
+            }
             _ => {
                 let why = format!("{} shifts for {} axes", shift.0.len(), axes.0.len());
                 return Err(refuse(py, "roll", &why, any.shape()));
@@ -378,7 +395,11 @@ impl PyTensor {
     /// >>> Tensor([1.0, 2.0]).repeat([1, 3]).tolist()
     /// [1.0, 2.0, 2.0, 2.0]
     #[pyo3(signature = (repeats, axis = None))]
-    fn repeat<'py>(slf: &Bound<'py, Self>, repeats: Shape, axis: Option<Int>) -> PyResult<Bound<'py, PyTensor>> {
+    fn repeat<'py>(
+        slf: &Bound<'py, Self>,
+        repeats: Shape,
+        axis: Option<Int>,
+    ) -> PyResult<Bound<'py, PyTensor>> {
         let (py, any) = (slf.py(), slf.get().any());
         let k = axis.map(|axis| self::axis(py, "repeat", axis, any.shape())).transpose()?;
         let n = k.map_or(any.shape().iter().product(), |k| any.shape()[k]);
@@ -388,9 +409,11 @@ impl PyTensor {
         if let [times] = repeats.0[..] {
             shape[k] = count("repeat", &[n, times])?;
             count("repeat", &shape)?;
-            return one(slf, |x| each!(x, x => {
-                if flattened { flat(x).repeat(times, 0) } else { x.repeat(times, k as isize) }
-            }));
+            return one(slf, |x| {
+                each!(x, x => {
+                    if flattened { flat(x).repeat(times, 0) } else { x.repeat(times, k as isize) }
+                })
+            });
         }
         if repeats.0.len() != n {
             let why = format!("{} numbers of times for {n} elements", repeats.0.len());
@@ -400,9 +423,11 @@ impl PyTensor {
         count("repeat", &shape)?;
         let places: Vec<usize> =
             repeats.0.iter().enumerate().flat_map(|(i, &times)| std::iter::repeat_n(i, times)).collect();
-        one(slf, |x| each!(x, x => {
-            if flattened { flat(x).index_select(0, &places) } else { x.index_select(k as isize, &places) }
-        }))
+        one(slf, |x| {
+            each!(x, x => {
+                if flattened { flat(x).index_select(0, &places) } else { x.index_select(k as isize, &places) }
+            })
+        })
     }
 
     /// `y = (x, x, …)`: the whole so many times one after the other along each axis. Fewer numbers than axes count for
@@ -443,7 +468,9 @@ impl PyTensor {
             let pair = |w: Shape| match w.0[..] {
                 [a] => Ok((a, a)),
                 [a, b] => Ok((a, b)),
-                _ => Err(refuse(py, "pad", "the widths of an axis are a pair: before and after", any.shape())),
+                _ => {
+                    Err(refuse(py, "pad", "the widths of an axis are a pair: before and after", any.shape()))
+                }
             };
             let pairs = list.into_iter().map(pair).collect::<PyResult<Vec<_>>>()?;
             if pairs.len() == 1 { vec![pairs[0]; axes] } else { pairs }
@@ -455,7 +482,8 @@ impl PyTensor {
             }
         };
         if widths.len() == axes {
-            let wide: Vec<usize> = any.shape().iter().zip(&widths).map(|(n, (a, b))| n.saturating_add(a + b)).collect();
+            let wide: Vec<usize> =
+                any.shape().iter().zip(&widths).map(|(n, (a, b))| n.saturating_add(a + b)).collect();
             count("pad", &wide)?;
         }
         fn padding<T: Real>(mode: &str, value: f64) -> Option<Padding<T>> {
@@ -511,7 +539,11 @@ fn all<'py>(op: &str, tensors: &Bound<'py, PyAny>) -> PyResult<Vec<Any>> {
 /// [1.0, 2.0, 3.0]
 #[pyfunction]
 #[pyo3(signature = (tensors, axis = Int(0)))]
-pub fn concat<'py>(py: Python<'py>, tensors: &Bound<'py, PyAny>, axis: Int) -> PyResult<Bound<'py, PyTensor>> {
+pub fn concat<'py>(
+    py: Python<'py>,
+    tensors: &Bound<'py, PyAny>,
+    axis: Int,
+) -> PyResult<Bound<'py, PyTensor>> {
     several!(py, "concat", all("concat", tensors)?, |x| femtograd::concat(x, axis.0))
 }
 
@@ -521,7 +553,11 @@ pub fn concat<'py>(py: Python<'py>, tensors: &Bound<'py, PyAny>, axis: Int) -> P
 /// [[1.0, 2.0]]
 #[pyfunction]
 #[pyo3(signature = (tensors, axis = Int(0)))]
-pub fn concatenate<'py>(py: Python<'py>, tensors: &Bound<'py, PyAny>, axis: Int) -> PyResult<Bound<'py, PyTensor>> {
+pub fn concatenate<'py>(
+    py: Python<'py>,
+    tensors: &Bound<'py, PyAny>,
+    axis: Int,
+) -> PyResult<Bound<'py, PyTensor>> {
     concat(py, tensors, axis)
 }
 
