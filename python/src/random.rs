@@ -7,7 +7,7 @@ use crate::tensor::fresh;
 use crate::{guard, place};
 use femtograd::random::Rng;
 use femtograd::{Array, Indices, Tensor};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use std::sync::{Mutex, MutexGuard};
 
@@ -56,11 +56,12 @@ impl PyRng {
 impl PyRng {
     #[new]
     fn new(seed: &Bound<'_, PyAny>) -> PyResult<PyRng> {
-        // What is no whole number says so itself; the others are too large or negative.
-        let seed = seed.call_method0("__index__")?;
         match seed.extract::<u64>() {
             Ok(seed) => Ok(PyRng(Mutex::new(Rng::new(seed)))),
-            Err(_) => Err(PyValueError::new_err(format!("Rng: the seed {seed} does not lie in 0..2**64"))),
+            Err(error) if error.is_instance_of::<PyOverflowError>(seed.py()) => {
+                Err(PyValueError::new_err(format!("Rng: the seed {seed} does not lie in 0..2**64")))
+            }
+            Err(error) => Err(error),
         }
     }
 

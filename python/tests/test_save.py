@@ -131,7 +131,7 @@ def test_what_cannot_be_written_changes_nothing(tmp_path):
             save(path, bad)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["model"]
     for place in (tmp_path / "no" / "such" / "place", tmp_path):
-        with pytest.raises(OSError, match="place" if "place" in str(place) else ""):
+        with pytest.raises(OSError, match=place.name):
             save(place, {"a": Tensor([1.0])})
     assert sorted(os.listdir(tmp_path)) == ["model"]
 

@@ -9,8 +9,8 @@ use pyo3::exceptions::{PyIndexError, PyMemoryError, PyOverflowError, PyTypeError
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyTuple};
 
-/// More elements than any memory holds: far below what would overflow a count of bytes.
-const MOST: usize = 1 << 48;
+/// More elements than a process can address, and far below what would overflow a count of bytes.
+const MOST: usize = 1 << 43;
 
 /// A whole number, such as an axis. One that is too large for the machine is the largest: it names no axis either.
 #[derive(Clone, Copy)]

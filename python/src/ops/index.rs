@@ -82,20 +82,7 @@ fn part<'py>(x: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Part<'py>> {
         let places = array.call_method0("nonzero");
         let of: Vec<usize> = array.getattr("shape")?.extract()?;
         if of.is_empty() {
-            let places = if array.call_method0("item")?.extract()? { vec![0] } else { vec![] };
-            return Ok(Part::Mask(vec![places], of));
-        }
-        let places = places?.try_iter()?.map(|list| Ok(whole("index", &list?, PyIndexError::new_err)?.0));
-        return Ok(Part::Mask(places.collect::<PyResult<_>>()?, of));
-    }
-    let (values, of) = whole("index", x, PyIndexError::new_err)?;
-    if of.is_empty()
-        && !is_sequence
-        && !x.hasattr("__len__").is_ok_and(|_| x.len().is_ok())
-        && x.hasattr("dtype")?
-    {
-        // An integer of NumPy, or an array of one without axes: NumPy takes the former for a number, the latter for an
-        // array; both give the same elements, and only with other arrays beside them does it matter where.
+        // An integer of NumPy, or an array without axes.
         return Ok(Part::Number(values[0]));
     }
     Ok(Part::Array(values, of))
