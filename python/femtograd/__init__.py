@@ -98,6 +98,7 @@ from femtograd._inspect import (
     verify,
 )
 from femtograd._transform import (
+    Tape,
     checkpoint,
     grad,
     gradients,
@@ -173,6 +174,7 @@ __all__ = [
     # transforms
     "Op",
     "StrongZero",
+    "Tape",
     "checkpoint",
     "count_strong_zeros",
     "custom_gradient",
