@@ -108,6 +108,7 @@ from femtograd._inspect import (
     verify,
 )
 from femtograd._transform import (
+    Tape,
     checkpoint,
     grad,
     gradients,
@@ -194,6 +195,7 @@ __all__ = [
     # transforms
     "Op",
     "StrongZero",
+    "Tape",
     "checkpoint",
     "count_strong_zeros",
     "custom_gradient",

@@ -12,12 +12,15 @@ _Function = Callable[..., Any]
 
 
 class _Arguments:
-    """Positional arguments: those that are differentiated by, and all of them."""
+    """Positional arguments without those that are differentiated by: see `template` in _tree.py."""
 
     def __init__(self, args: tuple[Any, ...]) -> None:
-        self.args = args
+        self.args = [None if is_real(x) else x for x in args]
         self.places = [i for i, x in enumerate(args) if is_real(x)]
-        self.flat = [args[i] for i in self.places]
+
+    def of(self, args: tuple[Any, ...]) -> list[Any]:
+        """Those of the arguments that are differentiated by."""
+        return [args[i] for i in self.places]
 
     def all(self, flat: Sequence[Any]) -> list[Any]:
         """All arguments, with these in the tensors' places."""
@@ -32,7 +35,7 @@ class _Arguments:
             back = (back,)
         if len(back) == len(self.args):
             back = [back[i] for i in self.places]
-        elif len(back) != len(self.flat):
+        elif len(back) != len(self.places):
             raise ValueError(
                 f"{name}: its vjp returned {len(back)} cotangents for {len(self.args)} arguments: one for each, "
                 "None where there is none"
@@ -100,7 +103,7 @@ class custom_gradient:
         def vjp(g: Tensor, y: Tensor, flat: Sequence[Tensor], wanted: list[int]) -> list[Any]:
             return given.wanted(name, rule(g, y, *given.all(flat), **kwargs), wanted)
 
-        return engine._apply(name, forward, vjp, None, False, given.flat)
+        return engine._apply(name, forward, vjp, None, False, given.of(args))
 
 
 class Op:
@@ -139,13 +142,13 @@ class Op:
             return given.wanted(name, self.vjp(g, y, *given.all(flat)), wanted)
 
         def jvp(dx: Sequence[Tensor | None], y: Tensor, flat: Sequence[Tensor]) -> Any:
-            moves: list[Tensor | None] = [None] * len(args)
+            moves: list[Tensor | None] = [None] * len(given.args)
             for i, d in zip(given.places, dx, strict=True):
                 moves[i] = d
             return self.jvp(tuple(moves), y, *given.all(flat))
 
         has_jvp = type(self).jvp is not Op.jvp
-        return engine._apply(name, forward, vjp, jvp if has_jvp else None, True, given.flat)
+        return engine._apply(name, forward, vjp, jvp if has_jvp else None, True, given.of(args))
 
     def forward(self, *x: Any) -> Any:
         """The value, from the arguments."""

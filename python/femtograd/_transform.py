@@ -2,11 +2,11 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from femtograd import _femtograd as engine
 from femtograd._femtograd import Tensor
-from femtograd._tree import Structured, is_leaf, is_tensor, leaves, leaves_like, rebuilt
+from femtograd._tree import Structured, filled, is_leaf, is_tensor, leaves, leaves_like, rebuilt, template
 
 _Function = Callable[..., Any]
 _Argnums = int | Sequence[int]
@@ -344,12 +344,56 @@ def checkpoint(f: _Function) -> _Function:
 
     @functools.wraps(f)
     def of_arguments(*args: Any, **kwargs: Any) -> Any:
-        given = (args, kwargs)
+        given = template((args, kwargs), is_tensor)
 
         def of_flat(flat: list[Tensor]) -> list[Any]:
-            args, kwargs = rebuilt(given, iter(flat), is_tensor)
+            args, kwargs = filled(given, flat)
             return [one_leaf("checkpoint", f(*args, **kwargs))]
 
-        return engine._checkpoint(of_flat, leaves(given, is_tensor))
+        return engine._checkpoint(of_flat, leaves((args, kwargs), is_tensor))
 
     return of_arguments
+
+
+class Tape:
+    """Derivatives in the style of TensorFlow: what is watched is what is differentiated by. Every tensor has the tape within
+    it, so this only keeps the list.
+
+    >>> with femtograd.Tape() as tape:
+    ...     a, b = tape.watch(2.0), tape.watch(3.0)
+    ...     c = a * b + b**2
+    >>> da, db = tape.gradient(c)
+    >>> print(da, db)
+    3.0 8.0
+    """
+
+    def __init__(self) -> None:
+        self._watched: list[Any] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def watch(self, x: Any) -> Any:
+        """The same numbers, to compute with: tensors that results are differentiated by, in the structure of `x`.
+
+        >>> femtograd.Tape().watch({"w": 1.0})
+        {'w': Tensor(1.0)}
+        """
+        variable = lambda x: x if isinstance(x, Tensor) and x.requires_grad else Tensor(x)  # noqa: E731
+        new = rebuilt(x, map(variable, leaves(x)))
+        self._watched.append(new)
+        return new
+
+    def gradient(self, y: Tensor, xs: Any = None) -> Any:
+        """The gradient of `y` by the tensors in `xs`, in their structure; by default a list with all that was watched.
+        Recorded: it can be differentiated again.
+
+        >>> tape = femtograd.Tape()
+        >>> x = tape.watch(2.0)
+        >>> print(tape.gradient(tape.gradient(x**3, x), x))
+        12.0
+        """
+        return gradients(y, self._watched if xs is None else xs)

@@ -1,7 +1,7 @@
 """Structures of tensors: taken apart into lists, and put together again."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -128,6 +128,24 @@ def leaves_like(what: str, like: Any, x: Any, name: str = "") -> list[Any]:
 
 def _listed(parts: dict[str, Any]) -> str:
     return ", ".join(parts) if parts else "no parts"
+
+
+class _Hole:
+    """Stands in a template where a tensor was."""
+
+
+HOLE = _Hole()
+
+
+def template(x: Any, is_leaf: Callable[[Any], bool]) -> Any:
+    """The structure without its leaves. What is kept for later keeps this: a node that held its arguments in Python's objects
+    would have chains of them let go by recursion, and their gradients kept."""
+    return rebuilt(x, iter([HOLE] * len(leaves(x, is_leaf))), is_leaf)
+
+
+def filled(template: Any, flat: Iterable[Any]) -> Any:
+    """The template with these in the leaves' places."""
+    return rebuilt(template, iter(flat), lambda x: x is HOLE)
 
 
 class Structured:

@@ -237,6 +237,16 @@ def test_exceptions_come_out_as_themselves():
     assert femtograd.recording() and (Tensor(1.0) * 2).requires_grad
 
 
+def test_tape():
+    tape = femtograd.Tape()
+    p = tape.watch({"w": np.array([1.0, 2.0]), "k": [3.0]})
+    w = tape.watch(p["w"])
+    assert w is p["w"]
+    y = (p["w"] @ p["w"]) * p["k"][0]
+    g, again = tape.gradient(y)
+    assert near(g["w"], [6.0, 12.0]) and near(g["k"][0], 5.0) and near(again, g["w"])
+
+
 def test_mistakes():
     with pytest.raises(ValueError, match=r"one number|single|shape"):
         grad(lambda x: x)(np.ones(2))
