@@ -177,6 +177,7 @@ REFUSED = [
     (lambda x: x.flip(2), ValueError),
     (lambda x: x.flip((0, 0)), ValueError),
     (lambda x: x.roll(1, 3), ValueError),
+    (lambda x: x.roll(2**70), ValueError),
     (lambda x: x.roll((1, 2, 3), (0, 1)), ValueError),
     (lambda x: x.repeat(-1), ValueError),
     (lambda x: x.repeat([1, 2]), ValueError),

@@ -363,6 +363,9 @@ impl PyTensor {
         axis: Option<AxisList>,
     ) -> PyResult<Bound<'py, PyTensor>> {
         let (py, any) = (slf.py(), slf.get().any());
+        if let Some(shift) = shift.0.iter().find(|shift| shift.unsigned_abs() == isize::MAX.unsigned_abs()) {
+            return Err(refuse(py, "roll", &format!("a shift of {shift} or more is too large"), any.shape()));
+        }
         let n = any.shape().iter().product::<usize>().max(1) as i128;
         let Some(axes) = axis else {
             let total = shift.0.iter().map(|&i| i as i128).sum::<i128>().rem_euclid(n) as isize;
