@@ -335,8 +335,8 @@ class BatchNorm(Module):
         if n < 2:
             raise ValueError(f"BatchNorm: {n} numbers of each channel have no variance: train with at least 2")
         part = self.momentum
-        self.mean.data = (1 - part) * self.mean.numpy() + part * mean.numpy()
-        self.var.data = (1 - part) * self.var.numpy() + part * n / (n - 1) * var.numpy()
+        self.mean.data = constant((1 - part) * self.mean.numpy() + part * mean.numpy())
+        self.var.data = constant((1 - part) * self.var.numpy() + part * n / (n - 1) * var.numpy())
         return y
 
 
