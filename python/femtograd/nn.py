@@ -326,17 +326,17 @@ class BatchNorm(Module):
 
     def __call__(self, x: Any) -> Tensor:
         """In the shape of `x`. In training, updates the running average."""
-        x = _tensor(x)
+        given = _tensor(x)
         if not self.training:
-            return x.batch_norm(self.weight, self.bias, self.mean, self.var, epsilon=self.epsilon)
-        mean, var = x.channel_moments()
-        y = x.batch_norm(self.weight, self.bias, mean, var, epsilon=self.epsilon)
-        n = x.size // max(mean.size, 1)
+            return given.batch_norm(self.weight, self.bias, self.mean, self.var, epsilon=self.epsilon)
+        mean, var = given.channel_moments()
+        y = given.batch_norm(self.weight, self.bias, mean, var, epsilon=self.epsilon)
+        n = given.size // max(mean.size, 1)
         if n < 2:
             raise ValueError(f"BatchNorm: {n} numbers of each channel have no variance: train with at least 2")
         part = self.momentum
-        self.mean.data = (1 - part) * self.mean.numpy() + part * mean.numpy()
-        self.var.data = (1 - part) * self.var.numpy() + part * n / (n - 1) * var.numpy()
+        self.mean.data = constant((1 - part) * self.mean.numpy() + part * mean.numpy())
+        self.var.data = constant((1 - part) * self.var.numpy() + part * n / (n - 1) * var.numpy())
         return y
 
 
@@ -370,5 +370,5 @@ class Dropout(Module):
 
     def __call__(self, x: Any) -> Tensor:
         """In the shape of `x`."""
-        x = _tensor(x)
-        return x.dropout(self.p, self.rng) if self.training else x
+        given = _tensor(x)
+        return given.dropout(self.p, self.rng) if self.training else given

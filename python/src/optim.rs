@@ -190,7 +190,7 @@ struct Moments {
 #[pymethods]
 impl Adam {
     #[new]
-    #[pyo3(signature = (parameters, lr = 1e-3, *, betas = (0.9, 0.999), epsilon = 1e-8, allow_missing = false))]
+    #[pyo3(signature = (parameters, lr = 1e-3, *, betas = (0.9, 0.999), epsilon = 1e-8, allow_missing = false), text_signature = "(parameters, lr=1e-3, *, betas=(0.9, 0.999), epsilon=1e-8, allow_missing=False)")]
     fn new(
         parameters: &Bound<'_, PyAny>,
         lr: f64,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from femtograd import Tensor, constant, stack
 
-SETTINGS = settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def line():

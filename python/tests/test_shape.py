@@ -177,6 +177,7 @@ REFUSED = [
     (lambda x: x.flip(2), ValueError),
     (lambda x: x.flip((0, 0)), ValueError),
     (lambda x: x.roll(1, 3), ValueError),
+    (lambda x: x.roll(2**70), ValueError),
     (lambda x: x.roll((1, 2, 3), (0, 1)), ValueError),
     (lambda x: x.repeat(-1), ValueError),
     (lambda x: x.repeat([1, 2]), ValueError),
@@ -242,7 +243,7 @@ ARGUMENT = st.one_of(
 METHODS = sorted({row[0] for row in LINEAR} - {"T", "mT"} | {"cumprod", "sort", "argsort", "topk", "take", "gather"})
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.sampled_from(METHODS), st.lists(ARGUMENT, max_size=3), st.sampled_from([A, B, V, np.ones((2, 0)), 2.0]))
 def test_whatever_is_given_is_answered_or_refused(name, arguments, a):
     x = Tensor(a)

@@ -7,7 +7,7 @@ use crate::{convert, guard, place};
 use femtograd::{Axes, Indices};
 use pyo3::exceptions::{PyIndexError, PyMemoryError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyTuple};
+use pyo3::types::{PyBool, PyInt, PyList, PyTuple};
 
 /// More elements than a process can address, and far below what would overflow a count of bytes.
 const MOST: usize = 1 << 43;
@@ -189,6 +189,20 @@ pub fn several<'py>(
     fresh(py, y)
 }
 
+/// Whole numbers that need nobody's help to be read: a plain list of them, or the memory of an array of int64.
+pub fn plain(x: &Bound<'_, PyAny>) -> Option<(Vec<i64>, Vec<usize>)> {
+    if let Ok(list) = x.cast::<PyList>() {
+        let values = list.iter().map(|x| convert::integer(&x)).collect::<Option<Vec<i64>>>()?;
+        let shape = vec![values.len()];
+        return Some((values, shape));
+    }
+    if x.is_instance_of::<PyTuple>() || x.is_instance_of::<PyInt>() {
+        return None;
+    }
+    let numbers = pyo3::buffer::PyBuffer::<i64>::get(x).ok()?;
+    Some((numbers.to_vec(x.py()).ok()?, numbers.shape().to_vec()))
+}
+
 /// Whole numbers, of lists or arrays of them, and their shape. `kind` is the exception for what is none.
 pub fn whole(
     op: &str,
@@ -200,6 +214,9 @@ pub fn whole(
     if x.is_instance_of::<PyTensor>() {
         let why = "indices are whole numbers, not a tensor: give a list or a NumPy array";
         return Err(kind(format!("{op}: {why}{}", line())));
+    }
+    if let Some(numbers) = plain(x) {
+        return Ok(numbers);
     }
     if let Ok(Int(i)) = x.extract::<Int>() {
         return Ok((vec![i as i64], vec![]));

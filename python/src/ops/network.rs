@@ -19,21 +19,21 @@ methods! {
     /// >>> inf = float("inf")
     /// >>> Tensor([[1000.0, 1000.0, -inf], [-inf, -inf, -inf]]).softmax().tolist()
     /// [[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
-    #[pyo3(signature = (axis = Int(-1)))]
+    #[pyo3(signature = (axis = Int(-1)), text_signature = "($self, axis=-1)")]
     softmax(axis: Int) => |x| x.softmax(axis.0);
 
     /// `y = x − ln Σ eˣ` along an axis: the logarithms of `softmax`, exact where those would be 0.
     ///
     /// >>> Tensor([1000.0, 0.0]).log_softmax().tolist()
     /// [0.0, -1000.0]
-    #[pyo3(signature = (axis = Int(-1)))]
+    #[pyo3(signature = (axis = Int(-1)), text_signature = "($self, axis=-1)")]
     log_softmax(axis: Int) => |x| x.log_softmax(axis.0);
 
     /// `y = (x − mean) / √(var + ε)`, mean and variance `Σ (x − mean)² / n` over the axes.
     ///
     /// >>> Tensor([[1.0, 3.0], [10.0, 30.0]]).standardize(-1, epsilon=0).tolist()
     /// [[-1.0, 1.0], [-1.0, 1.0]]
-    #[pyo3(signature = (axis = AxisList(vec![-1]), *, epsilon = 1e-5))]
+    #[pyo3(signature = (axis = AxisList(vec![-1]), *, epsilon = 1e-5), text_signature = "($self, axis=-1, *, epsilon=1e-5)")]
     standardize(axis: AxisList, epsilon: f64) => |x| x.standardize(axis, epsilon);
 }
 
@@ -334,7 +334,7 @@ impl PyTensor {
     ///
     /// >>> Tensor([1.0, 2.0, 3.0]).windows(0, 2).tolist()
     /// [[1.0, 2.0], [2.0, 3.0]]
-    #[pyo3(signature = (axis, size, step = Size(1), dilation = Size(1)))]
+    #[pyo3(signature = (axis, size, step = Size(1), dilation = Size(1)), text_signature = "($self, axis, size, step=1, dilation=1)")]
     fn windows<'py>(
         slf: &Bound<'py, Self>,
         axis: Int,
@@ -353,7 +353,7 @@ macro_rules! convolutions {
         impl PyTensor {
             $(
                 $(#[$attribute])*
-                #[pyo3(signature = (weight, bias = None, *, stride = Each([1; $d]), padding = Each([0; $d]), dilation = Each([1; $d]), groups = Size(1)))]
+                #[pyo3(signature = (weight, bias = None, *, stride = Each([1; $d]), padding = Each([0; $d]), dilation = Each([1; $d]), groups = Size(1)), text_signature = "($self, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1)")]
                 fn $name<'py>(
                     slf: &Bound<'py, Self>,
                     weight: &Bound<'py, PyAny>,
@@ -398,7 +398,7 @@ macro_rules! transposed {
         impl PyTensor {
             $(
                 $(#[$attribute])*
-                #[pyo3(signature = (weight, bias = None, *, stride = Each([1; $d]), padding = Each([0; $d]), output_padding = Each([0; $d]), dilation = Each([1; $d]), groups = Size(1)))]
+                #[pyo3(signature = (weight, bias = None, *, stride = Each([1; $d]), padding = Each([0; $d]), output_padding = Each([0; $d]), dilation = Each([1; $d]), groups = Size(1)), text_signature = "($self, weight, bias=None, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1)")]
                 #[allow(clippy::too_many_arguments)] // options with names in Python
                 fn $name<'py>(
                     slf: &Bound<'py, Self>,
@@ -445,7 +445,7 @@ macro_rules! pools {
         impl PyTensor {
             $(
                 $(#[$attribute])*
-                #[pyo3(signature = (size, *, stride = None, padding = Each([0; $d]), dilation = Each([1; $d])))]
+                #[pyo3(signature = (size, *, stride = None, padding = Each([0; $d]), dilation = Each([1; $d])), text_signature = "($self, size, *, stride=None, padding=0, dilation=1)")]
                 fn $name<'py>(
                     slf: &Bound<'py, Self>,
                     size: Each<$d>,

@@ -102,7 +102,7 @@ impl PyTensor {
     /// >>> largest, place = Tensor([1.0, 3.0, 3.0]).max_with_positions()
     /// >>> print(largest, place)
     /// 3.0 1
-    #[pyo3(signature = (axis = Int(-1)))]
+    #[pyo3(signature = (axis = Int(-1)), text_signature = "($self, axis=-1)")]
     fn max_with_positions<'py>(slf: &Bound<'py, Self>, axis: Int) -> PyResult<Found<'py>> {
         found!(slf, |x| x.max_with_positions(axis.0))
     }
@@ -113,7 +113,7 @@ impl PyTensor {
     /// >>> smallest, place = Tensor([2.0, 1.0]).min_with_positions()
     /// >>> print(smallest, place)
     /// 1.0 1
-    #[pyo3(signature = (axis = Int(-1)))]
+    #[pyo3(signature = (axis = Int(-1)), text_signature = "($self, axis=-1)")]
     fn min_with_positions<'py>(slf: &Bound<'py, Self>, axis: Int) -> PyResult<Found<'py>> {
         found!(slf, |x| x.min_with_positions(axis.0))
     }
@@ -123,7 +123,7 @@ impl PyTensor {
     ///
     /// >>> Tensor([2.0, 3.0, 1.0]).sort().tolist()
     /// [1.0, 2.0, 3.0]
-    #[pyo3(signature = (axis = Some(Int(-1)), *, descending = false))]
+    #[pyo3(signature = (axis = Some(Int(-1)), *, descending = false), text_signature = "($self, axis=-1, *, descending=False)")]
     fn sort<'py>(
         slf: &Bound<'py, Self>,
         axis: Option<Int>,
@@ -141,7 +141,7 @@ impl PyTensor {
     ///
     /// >>> Tensor([2.0, 3.0, 1.0]).argsort()
     /// array([2, 0, 1])
-    #[pyo3(signature = (axis = Some(Int(-1)), *, descending = false))]
+    #[pyo3(signature = (axis = Some(Int(-1)), *, descending = false), text_signature = "($self, axis=-1, *, descending=False)")]
     fn argsort<'py>(
         slf: &Bound<'py, Self>,
         axis: Option<Int>,
@@ -162,7 +162,7 @@ impl PyTensor {
     /// >>> largest, places = Tensor([2.0, 5.0, 1.0, 5.0]).topk(3)
     /// >>> largest.tolist(), places
     /// ([5.0, 5.0, 2.0], array([1, 3, 0]))
-    #[pyo3(signature = (k, axis = Int(-1)))]
+    #[pyo3(signature = (k, axis = Int(-1)), text_signature = "($self, k, axis=-1)")]
     fn topk<'py>(slf: &Bound<'py, Self>, k: Size, axis: Int) -> PyResult<Found<'py>> {
         found!(slf, |x| x.topk(k.0, axis.0))
     }

@@ -66,7 +66,7 @@ methods! {
     ///
     /// >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).diagonal().tolist()
     /// [1.0, 4.0]
-    #[pyo3(signature = (offset = Int(0), axis1 = Int(0), axis2 = Int(1)))]
+    #[pyo3(signature = (offset = Int(0), axis1 = Int(0), axis2 = Int(1)), text_signature = "($self, offset=0, axis1=0, axis2=1)")]
     diagonal(offset: Int, axis1: Int, axis2: Int) => |x| x.diagonal(offset.0, axis1.0, axis2.0);
 
     /// `y[…, i, j] = x[…, i, j]` for `j − i ≤ k`, else 0: the lower triangle. What is put aside contributes nothing, NaN
@@ -74,7 +74,7 @@ methods! {
     ///
     /// >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).tril().tolist()
     /// [[1.0, 0.0], [3.0, 4.0]]
-    #[pyo3(signature = (k = Int(0)))]
+    #[pyo3(signature = (k = Int(0)), text_signature = "($self, k=0)")]
     tril(k: Int) => |x| x.tril(k.0);
 
     /// `y[…, i, j] = x[…, i, j]` for `j − i ≥ k`, else 0: the upper triangle. What is put aside contributes nothing, NaN
@@ -82,7 +82,7 @@ methods! {
     ///
     /// >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).triu(1).tolist()
     /// [[0.0, 2.0], [0.0, 0.0]]
-    #[pyo3(signature = (k = Int(0)))]
+    #[pyo3(signature = (k = Int(0)), text_signature = "($self, k=0)")]
     triu(k: Int) => |x| x.triu(k.0);
 
     /// `yⱼ = x₀ + … + xⱼ` along an axis; of all elements in a row if none is named.
@@ -245,7 +245,7 @@ impl PyTensor {
     ///
     /// >>> Tensor([[[1.0, 2.0]], [[3.0, 4.0]]]).flatten(1).tolist()
     /// [[1.0, 2.0], [3.0, 4.0]]
-    #[pyo3(signature = (first = Int(0), last = Int(-1)))]
+    #[pyo3(signature = (first = Int(0), last = Int(-1)), text_signature = "($self, first=0, last=-1)")]
     fn flatten<'py>(slf: &Bound<'py, Self>, first: Int, last: Int) -> PyResult<Bound<'py, PyTensor>> {
         one(slf, |x| {
             each!(x, x => match x.shape().len() {
@@ -308,7 +308,7 @@ impl PyTensor {
     /// ([1.0, 2.0], [3.0, 4.0])
     /// >>> [y.tolist() for y in Tensor([1.0, 2.0, 3.0]).split([1])]
     /// [[1.0], [2.0, 3.0]]
-    #[pyo3(signature = (indices_or_sections, axis = Int(0)))]
+    #[pyo3(signature = (indices_or_sections, axis = Int(0)), text_signature = "($self, indices_or_sections, axis=0)")]
     fn split<'py>(
         slf: &Bound<'py, Self>,
         indices_or_sections: &Bound<'py, PyAny>,
@@ -344,7 +344,7 @@ impl PyTensor {
     ///
     /// >>> [y.tolist() for y in Tensor([1.0, 2.0, 3.0]).chunk(2)]
     /// [[1.0, 2.0], [3.0]]
-    #[pyo3(signature = (n, axis = Int(0)))]
+    #[pyo3(signature = (n, axis = Int(0)), text_signature = "($self, n, axis=0)")]
     fn chunk<'py>(slf: &Bound<'py, Self>, n: Size, axis: Int) -> PyResult<Bound<'py, PyList>> {
         let (py, x) = (slf.py(), argument(slf));
         let parts = guard::call(py, || each_part!(&x, x => x.chunk(n.0, axis.0).into_iter()))?;
@@ -363,6 +363,9 @@ impl PyTensor {
         axis: Option<AxisList>,
     ) -> PyResult<Bound<'py, PyTensor>> {
         let (py, any) = (slf.py(), slf.get().any());
+        if let Some(shift) = shift.0.iter().find(|shift| shift.unsigned_abs() == isize::MAX.unsigned_abs()) {
+            return Err(refuse(py, "roll", &format!("a shift of {shift} or more is too large"), any.shape()));
+        }
         let n = any.shape().iter().product::<usize>().max(1) as i128;
         let Some(axes) = axis else {
             let total = shift.0.iter().map(|&i| i as i128).sum::<i128>().rem_euclid(n) as isize;
@@ -506,7 +509,7 @@ impl PyTensor {
     ///
     /// >>> Tensor([1.0, 2.0]).diag().tolist()
     /// [[1.0, 0.0], [0.0, 2.0]]
-    #[pyo3(signature = (k = Int(0)))]
+    #[pyo3(signature = (k = Int(0)), text_signature = "($self, k=0)")]
     fn diag<'py>(slf: &Bound<'py, Self>, k: Int) -> PyResult<Bound<'py, PyTensor>> {
         if let [n] = *slf.get().any().shape() {
             let n = n.saturating_add(k.0.unsigned_abs());
@@ -538,7 +541,7 @@ fn all<'py>(op: &str, tensors: &Bound<'py, PyAny>) -> PyResult<Vec<Any>> {
 /// >>> femtograd.concat([Tensor([1.0]), [2.0, 3.0]]).tolist()
 /// [1.0, 2.0, 3.0]
 #[pyfunction]
-#[pyo3(signature = (tensors, axis = Int(0)))]
+#[pyo3(signature = (tensors, axis = Int(0)), text_signature = "(tensors, axis=0)")]
 pub fn concat<'py>(
     py: Python<'py>,
     tensors: &Bound<'py, PyAny>,
@@ -552,7 +555,7 @@ pub fn concat<'py>(
 /// >>> femtograd.concatenate([Tensor([[1.0]]), Tensor([[2.0]])], axis=1).tolist()
 /// [[1.0, 2.0]]
 #[pyfunction]
-#[pyo3(signature = (tensors, axis = Int(0)))]
+#[pyo3(signature = (tensors, axis = Int(0)), text_signature = "(tensors, axis=0)")]
 pub fn concatenate<'py>(
     py: Python<'py>,
     tensors: &Bound<'py, PyAny>,
@@ -566,7 +569,7 @@ pub fn concatenate<'py>(
 /// >>> femtograd.stack([Tensor(1.0), Tensor(2.0)]).tolist()
 /// [1.0, 2.0]
 #[pyfunction]
-#[pyo3(signature = (tensors, axis = Int(0)))]
+#[pyo3(signature = (tensors, axis = Int(0)), text_signature = "(tensors, axis=0)")]
 pub fn stack<'py>(py: Python<'py>, tensors: &Bound<'py, PyAny>, axis: Int) -> PyResult<Bound<'py, PyTensor>> {
     several!(py, "stack", all("stack", tensors)?, |x| femtograd::stack(x, axis.0))
 }
