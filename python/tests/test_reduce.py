@@ -146,5 +146,4 @@ def test_constants_stay_constants():
 
 def test_what_has_nothing_to_do_gives_the_same_object():
     x = Tensor(X)
-    assert x.prod(axis=()) is x and x.round(400) is x and x.clip() is x
-    assert femtograd.einsum("ijk->ijk", x) is x
+    assert x.round(400) is x and x.clip() is x
