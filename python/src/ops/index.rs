@@ -3,7 +3,7 @@
 // What the bindings' macro writes around methods that another macro wrote.
 #![allow(unsafe_op_in_unsafe_fn)]
 
-use super::args::{Int, axis, given, inside, one, outside, result, whole};
+use super::args::{Int, axis, given, inside, one, outside, plain, result, whole};
 use crate::any::Real;
 use crate::tensor::{PyTensor, argument};
 use crate::{convert, each, guard, place, several};
@@ -62,6 +62,9 @@ fn part<'py>(x: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Part<'py>> {
                    keeps the shape; integers are a list or a NumPy array";
         return Err(wrong(py, why, shape));
     }
+    if let Some((values, of)) = plain(x) {
+        return Ok(Part::Array(values, of));
+    }
     let is_sequence = x.is_instance_of::<PyList>() || x.is_instance_of::<PyTuple>();
     if !is_sequence && !x.is_instance_of::<PyBool>() && !x.hasattr("dtype")? && !x.hasattr("__array__")? {
         if let Ok(Int(i)) = x.extract::<Int>() {
@@ -79,9 +82,19 @@ fn part<'py>(x: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Part<'py>> {
     };
     let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
     if kind == "b" {
-        let places = array.call_method0("nonzero");
         let of: Vec<usize> = array.getattr("shape")?.extract()?;
         if of.is_empty() {
+            let places = if array.call_method0("item")?.extract()? { vec![0] } else { vec![] };
+            return Ok(Part::Mask(vec![places], of));
+        }
+        let places = array
+            .call_method0("nonzero")?
+            .try_iter()?
+            .map(|list| Ok(whole("index", &list?, PyIndexError::new_err)?.0));
+        return Ok(Part::Mask(places.collect::<PyResult<_>>()?, of));
+    }
+    let (values, of) = whole("index", x, PyIndexError::new_err)?;
+    if of.is_empty() {
         // An integer of NumPy, or an array without axes.
         return Ok(Part::Number(values[0]));
     }
