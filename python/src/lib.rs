@@ -23,8 +23,8 @@ mod transform;
 use pyo3::prelude::*;
 use std::ffi::OsString;
 
-/// The engine: see the package `femtograd`.
-#[pymodule]
+/// The engine: see the package `femtograd`. With the interpreter's lock: without it, an object that is about to go could be found.
+#[pymodule(gil_used = true)]
 mod _femtograd {
     use super::*;
 
