@@ -238,9 +238,12 @@ def test_rounding():
     assert np.array_equal(Tensor(ties).round().numpy(), np.round(ties))
     assert round(Tensor(2.675), 1).item() == 2.7 and round(Tensor(2.5)).item() == 2.0
     x = Tensor([123.456, -1e300, math.inf])
-    for decimals in (400, 10**30):
+    for decimals in (10, 300, 400, 10**30):
         assert np.array_equal(x.round(decimals).numpy(), x.numpy())
+    x.round(10).sum().backward()
+    assert x.grad.tolist() == [0.0, 0.0, 0.0]
     assert x.round(-(10**30)).numpy()[0] == 0.0
+    assert Tensor(np.float32(123456789)).round(2).numpy() == np.float32(123456789)
     assert np.float32(0.1) == Tensor(np.float32(0.125)).round(1).numpy()
 
 

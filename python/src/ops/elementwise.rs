@@ -458,18 +458,18 @@ impl PyTensor {
     ) -> PyResult<Bound<'py, PyTensor>> {
         let decimals = decimals.map_or(Ok(0), |n| whole("round", "decimals", n))?.clamp(-400, 400) as i32;
         fn rounded<T: Float>(x: &Tensor<T>, decimals: i32) -> Tensor<T> {
-            // By a power of ten that is a number of the type exactly, whichever the direction.
             let unit = T::of(10f64.powi(decimals.abs()));
+            let infinite = unit.to_f64().is_infinite();
             match decimals {
                 0 => x.round(),
-                _ if !(unit.to_f64() < f64::INFINITY) => {
-                    if decimals > 0 {
-                        x.clone()
-                    } else {
-                        x.round() * T::ZERO
-                    }
+                1.. if infinite => x.detach(),
+                1.. => {
+                    // What is so large has no more decimals, and its product might overflow.
+                    let scaled = x * unit;
+                    let has_more = scaled.abs().lt(T::of(2.0 / T::EPSILON.to_f64()));
+                    where_(has_more, scaled.round() / unit, x.detach())
                 }
-                1.. => (x * unit).round() / unit,
+                _ if infinite => x.round() * T::ZERO,
                 _ => (x / unit).round() * unit,
             }
         }

@@ -61,7 +61,7 @@ macro_rules! reductions {
                     refuse_options(stringify!($name), &x, dtype_given, out)?;
                     let $axes = axes(stringify!($name), axis, x.shape().len())?;
                     let $axes = &$axes[..];
-                    super::result(py, x.id(), guard::call_long(py, x.len(), || each!(&x, $x => if keepdims { $kept } else { $y }))?)
+                    fresh(py, guard::call_long(py, x.len(), || each!(&x, $x => if keepdims { $kept } else { $y }))?)
                 }
             )*
         }
