@@ -16,7 +16,7 @@ static CREATED: AtomicU64 = AtomicU64::new(0);
 static TALLIES: Mutex<Vec<&'static AtomicU64>> = Mutex::new(Vec::new());
 static VACANT: Mutex<Vec<&'static AtomicU64>> = Mutex::new(Vec::new());
 
-/// Nodes dropped by threads about to end, after they have passed their tally on, and those that were never made.
+/// Nodes dropped by threads about to end, after they have passed their tally on.
 static LATE: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
@@ -68,27 +68,7 @@ fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
 /// The id of a new node.
 #[inline]
 pub(crate) fn next_id() -> u64 {
-    const SOME: u64 = 1 << 14;
-    let id = CREATED.fetch_add(1, Relaxed);
-    if id.is_multiple_of(SOME) {
-        look_up(SOME as usize);
-    }
-    id
-}
-
-/// After the making of some nodes, which may be numbers, of which the kernels know nothing.
-#[cold]
-fn look_up(nodes: usize) {
-    /// The node whose id has been given out: if it is not made after all, it is gone.
-    struct Unmade;
-    impl Drop for Unmade {
-        fn drop(&mut self) {
-            LATE.fetch_add(1, Release);
-        }
-    }
-    let unmade = Unmade;
-    kernels::poll(nodes * (1 << 10));
-    std::mem::forget(unmade);
+    CREATED.fetch_add(1, Relaxed)
 }
 
 /// No node made so far has this id or a larger one.
@@ -99,13 +79,27 @@ pub(crate) fn upcoming() -> u64 {
 /// A node was made.
 #[inline]
 pub(crate) fn enter<T: Float>(x: Tensor<T>) -> Tensor<T> {
-    if REGISTERING.load(Relaxed) {
-        register(&x);
+    if REGISTERING.load(Relaxed) | x.0.id.is_multiple_of(SOME) {
+        look_up(&x);
     }
     x
 }
 
+/// So many nodes are made without a look at anything else.
+const SOME: u64 = 1 << 14;
+
+/// Enters a node into the register, if there is one; or it is the last of some, which may be numbers, of whose work the
+/// kernels know nothing.
 #[cold]
+fn look_up<T: Float>(x: &Tensor<T>) {
+    if REGISTERING.load(Relaxed) {
+        register(x);
+    }
+    if x.0.id.is_multiple_of(SOME) {
+        kernels::poll(SOME as usize * (1 << 10));
+    }
+}
+
 fn register<T: Float>(x: &Tensor<T>) {
     let entry = Entry {
         label: None,
