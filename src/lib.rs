@@ -124,6 +124,7 @@ mod mistake;
 pub mod nn;
 mod notes;
 pub mod num;
+mod once;
 mod op;
 pub mod ops;
 pub mod optim;

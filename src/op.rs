@@ -3,6 +3,7 @@
 use crate::context::{Products, note_strong_zeros, on_behalf_of, products, unrecorded};
 use crate::kernels::{Array, Error, Function, Indices, broadcast, map};
 use crate::num::{Float, Formula, Style};
+use crate::once::{Native, native};
 use crate::ops::elementwise::{Carry, Chain};
 use crate::rule::{Blockwise, Rule};
 use crate::tensor::Tensor;
@@ -177,15 +178,19 @@ pub(crate) fn carry<T: Float>(dx: &Tensor<T>, slope: &Tensor<T>) -> Tensor<T> {
 
 /// One of these products, as this thread multiplies.
 #[track_caller]
-pub(crate) fn guarded<T: Float, R: Rule<2>>(product: R, g: &Tensor<T>, slope: &Tensor<T>) -> Tensor<T> {
+pub(crate) fn guarded<T: Float + Native<R>, R: Rule<2>>(
+    product: R,
+    g: &Tensor<T>,
+    slope: &Tensor<T>,
+) -> Tensor<T> {
     match products() {
-        Products::Guarded => product.on([g, slope]),
+        Products::Guarded => native(product, [g, slope]),
         Products::Strict => g * slope,
         Products::Counted => {
             let shape = broadcast(g.shape(), slope.shape()).expect("a slope of the op's shape");
             let zeros = map(MadeZero(product), [g.data(), slope.data()], &shape).to_vec();
             note_strong_zeros(zeros.into_iter().filter(|&zero| zero == T::ONE).count());
-            product.on([g, slope])
+            native(product, [g, slope])
         }
     }
 }

@@ -22,6 +22,7 @@ pub use symbol::{Formula, Style, Symbol, Symbols};
 
 use crate::Rule;
 use crate::kernels;
+use crate::once::Natives;
 use crate::ops::elementwise as rules;
 use crate::release::Spares;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -199,7 +200,7 @@ pub trait Primitive<const N: usize>: Rule<N> {
 }
 
 /// The numbers a tensor is made of: `f32` and `f64`.
-pub trait Float: kernels::Float + Num<Mask = bool> {
+pub trait Float: kernels::Float + Num<Mask = bool> + Natives {
     /// Where a thread keeps dropped nodes.
     #[doc(hidden)]
     fn spares() -> &'static LocalKey<Spares<Self>>;

@@ -2,6 +2,7 @@
 
 use super::{Float, Num, by_rule};
 use crate::context::{Products, products, unrecorded};
+use crate::once::Native;
 use crate::op;
 use crate::ops::elementwise as rules;
 use crate::rule::Elementwise;
@@ -78,7 +79,10 @@ impl<T: Float> Scratch<T> {
 
 impl<T: Float> Recorded<'_, T> {
     /// One of the chain rule's products.
-    fn guarded<R: Rule<2>>(self, product: R, slope: Self) -> Self {
+    fn guarded<R: Rule<2>>(self, product: R, slope: Self) -> Self
+    where
+        T: Native<R>,
+    {
         match (self, slope) {
             (_, Recorded::Lit(1.0)) => self,
             (_, Recorded::Lit(-1.0)) => -self,

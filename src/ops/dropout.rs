@@ -2,8 +2,9 @@
 
 use super::elementwise::Chain;
 use crate::num::Float;
+use crate::once::native;
 use crate::random::Rng;
-use crate::{Array, Rule, Tensor};
+use crate::{Array, Tensor};
 
 /// Noise against overfitting.
 impl<T: Float> Tensor<T> {
@@ -28,6 +29,6 @@ impl<T: Float> Tensor<T> {
         }
         let kept = T::of(1.0 / (1.0 - p));
         let factors = Array::from_fn(self.shape(), |_| if rng.uniform() < p { T::ZERO } else { kept });
-        Chain.on([&Tensor::constant(factors), self]) // so that what is dropped is 0, infinite or not
+        native(Chain, [&Tensor::constant(factors), self]) // so that what is dropped is 0, infinite or not
     }
 }

@@ -8,12 +8,13 @@ use super::fused::{Fused, fused};
 use super::linear::{add_into, sum_of};
 use crate::kernels::{self, Error, Picks};
 use crate::num::{Float, Num};
+use crate::once::native;
 use crate::op::chain;
 use crate::{Array, Indices, Operand, Rule, Tensor};
 
 /// `y = x²/2` for `|x| ≤ δ`, `δ·(|x| − δ/2)` beyond: a parabola that goes on as a straight line (Huber 1964).
 #[derive(Clone, Copy)]
-struct Huber(f64);
+pub struct Huber(f64);
 impl Rule<1> for Huber {
     const NAME: &'static str = "huber";
     #[inline(always)]
@@ -32,7 +33,7 @@ impl Rule<1> for Huber {
 /// `y = −w·t·ln σ(x) − (1 − t)·ln(1 − σ(x))`, computed as `w·t·softplus(−x) + (1 − t)·softplus(x)`, of which a `t` of 0
 /// or 1 leaves the one term that does not overflow and keeps all its digits.
 #[derive(Clone, Copy)]
-struct BceWithLogits;
+pub struct BceWithLogits;
 impl Rule<3> for BceWithLogits {
     const NAME: &'static str = "bce_with_logits";
     #[inline(always)]
@@ -50,7 +51,7 @@ impl Rule<3> for BceWithLogits {
 
 /// `y = t·(ln t − x)`, and 0 where `t` is 0, with the slope −∞ in `t` there.
 #[derive(Clone, Copy)]
-struct KlDiv;
+pub struct KlDiv;
 impl Rule<2> for KlDiv {
     const NAME: &'static str = "kl_div";
     #[inline(always)]
@@ -176,7 +177,7 @@ impl<T: Float> Tensor<T> {
     ) -> Tensor<T> {
         let (target, weight) =
             (same_shape("bce_with_logits", self, target.into_tensor()), positive_weight.into_tensor());
-        let loss = BceWithLogits.on([self, &target, &weight]);
+        let loss = native(BceWithLogits, [self, &target, &weight]);
         if loss.shape() != self.shape() {
             Tensor::refuse(
                 "bce_with_logits",
@@ -225,7 +226,7 @@ impl<T: Float> Tensor<T> {
         if delta.is_nan() || delta <= 0.0 {
             Tensor::refuse("huber", &format!("delta is {delta}, and must be positive"), &[self])
         }
-        Huber(delta).on([self - target]).mean()
+        native(Huber(delta), [self - target]).mean()
     }
 
     /// The Kullback–Leibler divergence `1/n Σ t·(ln t − x)` of a distribution whose logarithms are given from the target
@@ -244,7 +245,7 @@ impl<T: Float> Tensor<T> {
     pub fn kl_div(&self, target: impl Operand<T>) -> Tensor<T> {
         let target = same_shape("kl_div", self, target.into_tensor());
         let rows = self.shape().first().copied().unwrap_or(1);
-        KlDiv.on([self, &target]).sum() / T::of(rows as f64)
+        native(KlDiv, [self, &target]).sum() / T::of(rows as f64)
     }
 
     /// The hinge loss `1/n Σ max(1 − t·x, 0)` of `n` scores against labels `t` of 1 and −1, with slope 0 where

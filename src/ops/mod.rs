@@ -11,7 +11,7 @@ mod index;
 #[cfg(feature = "linalg")]
 mod linalg;
 pub(crate) mod linear;
-mod loss;
+pub(crate) mod loss;
 mod matmul;
 mod norm;
 mod normalize;

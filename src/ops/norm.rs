@@ -6,8 +6,9 @@ use super::where_;
 use crate::context::{on_behalf_of, unrecorded};
 use crate::kernels::{Error, Shape};
 use crate::num::Float;
+use crate::once::native;
 use crate::op::{carry, chain};
-use crate::{Array, Op, Place, Rule, Tensor};
+use crate::{Array, Op, Place, Tensor};
 
 /// `y = (Σ |x|ᵖ)^(1/p)` over axes that keep length 1, for a finite `p` but 0, computed as `m · (Σ |x/m|ᵖ)^(1/p)` with
 /// `m` the largest `|x|` (the smallest for a negative `p`), so that no power overflows or vanishes.
@@ -168,7 +169,7 @@ impl<T: Float> Tensor<T> {
         match p.to_f64() {
             f64::INFINITY => self.abs().max_over(axes).maximum(T::ZERO), // 0 of none
             f64::NEG_INFINITY => self.abs().min_over(axes),
-            0.0 => (Tensor::constant(T::ONE) - Eq.on([self, &Tensor::constant(T::ZERO)])).sum_over(axes),
+            0.0 => (Tensor::constant(T::ONE) - native(Eq, [self, &Tensor::constant(T::ZERO)])).sum_over(axes),
             1.0 => self.abs().sum_over(axes),
             nan if nan.is_nan() => Tensor::refuse("norm", "the order p is NaN", &[self]),
             _ => Tensor::apply(Norm { p, axes: axes.clone() }, [self]),

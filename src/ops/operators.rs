@@ -2,7 +2,6 @@
 
 use super::elementwise as rules;
 use crate::num::Float;
-use crate::rule::Elementwise;
 use crate::{Operand, Tensor};
 use smallvec::smallvec;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -14,7 +13,7 @@ macro_rules! operator {
             #[inline]
             #[track_caller]
             fn $f(self, other: R) -> Tensor<T> {
-                Tensor::record(Box::new(Elementwise::<_, 2>(rules::$Op)), smallvec![self, other.into_tensor()])
+                Tensor::record(T::op(rules::$Op), smallvec![self, other.into_tensor()])
             }
         }
         impl<T: Float, R: Operand<T>> $Op<R> for &Tensor<T> {
@@ -53,7 +52,7 @@ impl<T: Float> Neg for Tensor<T> {
     type Output = Tensor<T>;
     #[track_caller]
     fn neg(self) -> Tensor<T> {
-        Tensor::record(Box::new(Elementwise::<_, 1>(rules::Neg)), smallvec![self])
+        Tensor::record(T::op(rules::Neg), smallvec![self])
     }
 }
 impl<T: Float> Neg for &Tensor<T> {

@@ -1,6 +1,7 @@
 //! Activations: what networks put between their layers.
 
 use crate::num::{Float, Num};
+use crate::once::native;
 use crate::{Operand, Rule, Tensor};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -163,33 +164,33 @@ impl<T: Float> Tensor<T> {
     /// `max(x, 0)`, with slope 0 at 0.
     #[track_caller]
     pub fn relu(&self) -> Tensor<T> {
-        Relu.on([self])
+        native(Relu, [self])
     }
     /// `ln(1 + eˣ)`, without overflow.
     #[track_caller]
     pub fn softplus(&self) -> Tensor<T> {
-        Softplus.on([self])
+        native(Softplus, [self])
     }
     /// `x · Φ(x)`, with `Φ` the normal distribution: the exact form, through `erf`.
     #[track_caller]
     pub fn gelu(&self) -> Tensor<T> {
-        Gelu.on([self])
+        native(Gelu, [self])
     }
     /// [`gelu`](Self::gelu) in its approximate form, `x · (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2`, which GPT-2 was
     /// trained with.
     #[track_caller]
     pub fn gelu_tanh(&self) -> Tensor<T> {
-        GeluTanh.on([self])
+        native(GeluTanh, [self])
     }
     /// `x` for positive `x`, `slope · x` elsewhere; at 0 the slope is `slope`.
     #[track_caller]
     pub fn leaky_relu(&self, slope: T) -> Tensor<T> {
-        LeakyRelu(slope.to_f64()).on([self])
+        native(LeakyRelu(slope.to_f64()), [self])
     }
     /// `x` for positive `x`, `α · (eˣ − 1)` elsewhere; at 0 the slope is `α`.
     #[track_caller]
     pub fn elu(&self, alpha: T) -> Tensor<T> {
-        Elu(alpha.to_f64()).on([self])
+        native(Elu(alpha.to_f64()), [self])
     }
     /// `λ · elu(x)` with the `α` and `λ` that keep activations at mean 0 and variance 1 from layer to layer (Klambauer
     /// et al. 2017); at 0 the slope is `λ·α`.
@@ -200,17 +201,17 @@ impl<T: Float> Tensor<T> {
     /// `x · σ(x)`, also called swish.
     #[track_caller]
     pub fn silu(&self) -> Tensor<T> {
-        Silu.on([self])
+        native(Silu, [self])
     }
     /// `x · tanh(ln(1 + eˣ))`
     #[track_caller]
     pub fn mish(&self) -> Tensor<T> {
-        Mish.on([self])
+        native(Mish, [self])
     }
     /// `ln σ(x)`, without overflow.
     #[track_caller]
     pub fn log_sigmoid(&self) -> Tensor<T> {
-        LogSigmoid.on([self])
+        native(LogSigmoid, [self])
     }
     /// `min(max(x, low), high)`, elementwise, the bounds numbers or tensors: `high` where they cross. On a bound the
     /// slope is 0 in `x` and 1 in the bound, as for [`maximum`](Self::maximum) and [`minimum`](Self::minimum), which are

@@ -3,6 +3,7 @@
 
 use crate::kernels::special;
 use crate::num::{Float, Num, Primitive};
+use crate::once::native;
 use crate::{Operand, Rule, Tensor};
 use std::f64::consts::{FRAC_2_SQRT_PI, LOG2_E, LOG10_E};
 
@@ -522,22 +523,22 @@ impl<T: Float> Tensor<T> {
     #[doc(alias = "expm1")]
     #[track_caller]
     pub fn exp_m1(&self) -> Tensor<T> {
-        ExpM1.on([self])
+        native(ExpM1, [self])
     }
     /// `log₂ x`, exact for powers of 2.
     #[track_caller]
     pub fn log2(&self) -> Tensor<T> {
-        Log2.on([self])
+        native(Log2, [self])
     }
     /// `log₁₀ x`
     #[track_caller]
     pub fn log10(&self) -> Tensor<T> {
-        Log10.on([self])
+        native(Log10, [self])
     }
     /// `1 / √x`: ∞ at 0, with slope −∞.
     #[track_caller]
     pub fn rsqrt(&self) -> Tensor<T> {
-        Rsqrt.on([self])
+        native(Rsqrt, [self])
     }
     /// `1 / x`
     #[track_caller]
@@ -552,22 +553,22 @@ impl<T: Float> Tensor<T> {
     /// `tan x`, in radians.
     #[track_caller]
     pub fn tan(&self) -> Tensor<T> {
-        Tan.on([self])
+        native(Tan, [self])
     }
     /// `arcsin x`, in radians, with slope ∞ at ±1; NaN beyond.
     #[track_caller]
     pub fn asin(&self) -> Tensor<T> {
-        Asin.on([self])
+        native(Asin, [self])
     }
     /// `arccos x`, in radians, with slope −∞ at ±1; NaN beyond.
     #[track_caller]
     pub fn acos(&self) -> Tensor<T> {
-        Acos.on([self])
+        native(Acos, [self])
     }
     /// `arctan x`, in radians.
     #[track_caller]
     pub fn atan(&self) -> Tensor<T> {
-        Atan.on([self])
+        native(Atan, [self])
     }
     /// The angle of the point `(x, self)`, this tensor being its ordinate, between −π and π: `arctan(self / x)` in the
     /// right quadrant. At the origin the slopes are 0.
@@ -585,7 +586,7 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn atan2(&self, x: impl Operand<T>) -> Tensor<T> {
-        Atan2.on([self.clone(), x.into_tensor()])
+        native(Atan2, [self.clone(), x.into_tensor()])
     }
     /// `√(x² + b²)`, without overflow on the way. At the origin the slopes are 0.
     ///
@@ -593,47 +594,47 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn hypot(&self, other: impl Operand<T>) -> Tensor<T> {
-        Hypot.on([self.clone(), other.into_tensor()])
+        native(Hypot, [self.clone(), other.into_tensor()])
     }
     /// `sinh x = (eˣ − e⁻ˣ) / 2`
     #[track_caller]
     pub fn sinh(&self) -> Tensor<T> {
-        Sinh.on([self])
+        native(Sinh, [self])
     }
     /// `cosh x = (eˣ + e⁻ˣ) / 2`
     #[track_caller]
     pub fn cosh(&self) -> Tensor<T> {
-        Cosh.on([self])
+        native(Cosh, [self])
     }
     /// `arsinh x = ln(x + √(x² + 1))`
     #[track_caller]
     pub fn asinh(&self) -> Tensor<T> {
-        Asinh.on([self])
+        native(Asinh, [self])
     }
     /// `arcosh x = ln(x + √(x² − 1))`, with slope ∞ at 1; NaN below.
     #[track_caller]
     pub fn acosh(&self) -> Tensor<T> {
-        Acosh.on([self])
+        native(Acosh, [self])
     }
     /// `artanh x = ½ ln((1 + x) / (1 − x))`: ±∞ at ±1, with slope ∞; NaN beyond.
     #[track_caller]
     pub fn atanh(&self) -> Tensor<T> {
-        Atanh.on([self])
+        native(Atanh, [self])
     }
     /// −1, 0 or 1, as `x` is negative, 0 or positive; NaN for NaN. Its gradient is 0.
     #[track_caller]
     pub fn sign(&self) -> Tensor<T> {
-        Sign.on([self])
+        native(Sign, [self])
     }
     /// `⌊x⌋`, the next whole number down. Its gradient is 0.
     #[track_caller]
     pub fn floor(&self) -> Tensor<T> {
-        Floor.on([self])
+        native(Floor, [self])
     }
     /// `⌈x⌉`, the next whole number up. Its gradient is 0.
     #[track_caller]
     pub fn ceil(&self) -> Tensor<T> {
-        Ceil.on([self])
+        native(Ceil, [self])
     }
     /// The whole number nearest to `x`, the even one halfway between two (Rust's own `round` takes the one away from
     /// 0). Its gradient is 0.
@@ -644,17 +645,17 @@ impl<T: Float> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn round(&self) -> Tensor<T> {
-        Round.on([self])
+        native(Round, [self])
     }
     /// The next whole number towards 0. Its gradient is 0.
     #[track_caller]
     pub fn trunc(&self) -> Tensor<T> {
-        Trunc.on([self])
+        native(Trunc, [self])
     }
     /// `ln(x / (1 − x))`, the inverse of [`sigmoid`](Self::sigmoid): ∓∞ at 0 and 1, with slope ∞; NaN outside.
     #[track_caller]
     pub fn logit(&self) -> Tensor<T> {
-        Logit.on([self])
+        native(Logit, [self])
     }
     /// `x · ln b`, and 0 at `x = 0` whatever `b` but NaN: for entropies. Both slopes at `x = 0` are 0 for `b ≤ 0`, where
     /// there is no logarithm.
@@ -672,12 +673,12 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn xlogy(&self, other: impl Operand<T>) -> Tensor<T> {
-        Xlogy.on([self.clone(), other.into_tensor()])
+        native(Xlogy, [self.clone(), other.into_tensor()])
     }
     /// `erfc x = 1 − erf x`, accurate where that is near 0.
     #[track_caller]
     pub fn erfc(&self) -> Tensor<T> {
-        Erfc.on([self])
+        native(Erfc, [self])
     }
     /// `ln |Γ(x)|`, whose derivative is [`digamma`](Self::digamma).
     ///
@@ -688,7 +689,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn lgamma(&self) -> Tensor<T> {
-        Lgamma.on([self])
+        native(Lgamma, [self])
     }
     /// `ψ(x)`, the derivative of `ln Γ(x)`: [`polygamma`](Self::polygamma) of order 0. −∞ at 0; NaN at negative whole
     /// numbers, where it jumps from −∞ to ∞.
@@ -699,6 +700,6 @@ impl<T: Float> Tensor<T> {
     /// `ψ⁽ⁿ⁾(x)`, the `n`-th derivative of [`digamma`](Self::digamma).
     #[track_caller]
     pub fn polygamma(&self, n: u32) -> Tensor<T> {
-        Polygamma(n).on([self])
+        native(Polygamma(n), [self])
     }
 }

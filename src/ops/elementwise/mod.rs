@@ -12,6 +12,7 @@ pub use functions::*;
 
 use crate::context::{cutting, on_behalf_of};
 use crate::num::{Float, Num};
+use crate::once::{Native, native};
 use crate::replay::is_input;
 use crate::{CutKind, Operand, Place, Rule, Tensor};
 use std::f64::consts::FRAC_2_SQRT_PI;
@@ -334,7 +335,8 @@ impl Rule<1> for Powi {
 
 /// [`Powi`] of a number that is known when its loops are compiled, which makes vector code of them.
 #[derive(Clone, Copy)]
-struct Whole<const N: i32>;
+#[doc(hidden)]
+pub struct Whole<const N: i32>;
 impl<const N: i32> Rule<1> for Whole<N> {
     const NAME: &'static str = "powi";
     #[inline(always)]
@@ -442,8 +444,8 @@ impl Rule<2> for Eq {
 
 /// A comparison as a constant at the caller's line.
 #[track_caller]
-fn compare<T: Float, R: Rule<2>>(rule: R, x: [Tensor<T>; 2]) -> Tensor<T> {
-    on_behalf_of(Place::here(), R::NAME, || cutting(CutKind::Comparison, || rule.on(x)))
+fn compare<T: Float + Native<R>, R: Rule<2>>(rule: R, x: [Tensor<T>; 2]) -> Tensor<T> {
+    on_behalf_of(Place::here(), R::NAME, || cutting(CutKind::Comparison, || native(rule, x)))
 }
 
 /// Elementwise functions. Those of one argument have its shape, those of two the shape both broadcast to.
@@ -451,54 +453,54 @@ impl<T: Float> Tensor<T> {
     /// `|x|`, with slope 0 at 0.
     #[track_caller]
     pub fn abs(&self) -> Tensor<T> {
-        Abs.on([self])
+        native(Abs, [self])
     }
     /// `eˣ`
     #[track_caller]
     pub fn exp(&self) -> Tensor<T> {
-        Exp.on([self])
+        native(Exp, [self])
     }
     /// `ln x`, the natural logarithm. (The elementary functions are called as those of `f64` are.)
     #[doc(alias = "log")]
     #[track_caller]
     pub fn ln(&self) -> Tensor<T> {
-        Ln.on([self])
+        native(Ln, [self])
     }
     /// `ln(1 + x)`, accurate near 0.
     #[doc(alias = "log1p")]
     #[track_caller]
     pub fn ln_1p(&self) -> Tensor<T> {
-        Ln1p.on([self])
+        native(Ln1p, [self])
     }
     /// `√x`, with slope +∞ at 0.
     #[track_caller]
     pub fn sqrt(&self) -> Tensor<T> {
-        Sqrt.on([self])
+        native(Sqrt, [self])
     }
     /// `sin x`, in radians.
     #[track_caller]
     pub fn sin(&self) -> Tensor<T> {
-        Sin.on([self])
+        native(Sin, [self])
     }
     /// `cos x`, in radians.
     #[track_caller]
     pub fn cos(&self) -> Tensor<T> {
-        Cos.on([self])
+        native(Cos, [self])
     }
     /// `tanh x`
     #[track_caller]
     pub fn tanh(&self) -> Tensor<T> {
-        Tanh.on([self])
+        native(Tanh, [self])
     }
     /// `σ(x) = 1 / (1 + e⁻ˣ)`
     #[track_caller]
     pub fn sigmoid(&self) -> Tensor<T> {
-        Sigmoid.on([self])
+        native(Sigmoid, [self])
     }
     /// `erf x = 2/√π ∫₀ˣ e^(−t²) dt`
     #[track_caller]
     pub fn erf(&self) -> Tensor<T> {
-        Erf.on([self])
+        native(Erf, [self])
     }
     /// `xⁿ` for a whole number `n`: exactly `x·x·…·x` for `|n| ≤ 64`.
     ///
@@ -512,9 +514,9 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn powi(&self, n: i32) -> Tensor<T> {
         match n {
-            2 => Whole::<2>.on([self]),
-            3 => Whole::<3>.on([self]),
-            _ => Powi(n).on([self]),
+            2 => native(Whole::<2>, [self]),
+            3 => native(Whole::<3>, [self]),
+            _ => native(Powi(n), [self]),
         }
     }
     /// `xᵖ` for a number `p`. A whole one is computed as [`powi`](Self::powi), so that negative `x` are fine.
@@ -534,7 +536,7 @@ impl<T: Float> Tensor<T> {
         let number = if fixed { exponent.data().as_scalar() } else { None };
         match number.map(|p| (p, p.to_f64() as i32)) {
             Some((p, whole)) if T::of(whole as f64) == p => self.powi(whole),
-            _ => Pow.on([self.clone(), exponent]),
+            _ => native(Pow, [self.clone(), exponent]),
         }
     }
     /// `max(x, b)`, elementwise; where they are equal the slope is 0 in `x` and 1 in `b`.
@@ -543,7 +545,7 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn maximum(&self, other: impl Operand<T>) -> Tensor<T> {
-        Maximum.on([self.clone(), other.into_tensor()])
+        native(Maximum, [self.clone(), other.into_tensor()])
     }
     /// `min(x, b)`, elementwise; where they are equal the slope is 0 in `x` and 1 in `b`.
     ///
@@ -551,7 +553,7 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn minimum(&self, other: impl Operand<T>) -> Tensor<T> {
-        Minimum.on([self.clone(), other.into_tensor()])
+        native(Minimum, [self.clone(), other.into_tensor()])
     }
     /// 1 where `x < b`, 0 elsewhere: a constant, for [`where_`].
     ///
@@ -610,5 +612,5 @@ impl<T: Float> Tensor<T> {
 /// If the shapes do not broadcast.
 #[track_caller]
 pub fn where_<T: Float>(condition: impl Operand<T>, a: impl Operand<T>, b: impl Operand<T>) -> Tensor<T> {
-    Where.on([condition.into_tensor(), a.into_tensor(), b.into_tensor()])
+    native(Where, [condition.into_tensor(), a.into_tensor(), b.into_tensor()])
 }
