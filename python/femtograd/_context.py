@@ -21,7 +21,7 @@ class _During:
     @overload
     def __new__(cls, f: F) -> F: ...  # type: ignore[misc]  # a decorated function is a function
     @overload
-    def __new__(cls) -> Self: ...
+    def __new__(cls, f: None = None) -> Self: ...
     def __new__(cls, f: Any = None) -> Any:
         new = super().__new__(cls)
         new._entered = []

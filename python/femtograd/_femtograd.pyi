@@ -1,12 +1,14 @@
 """The engine: see the package `femtograd`."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any, Literal, Self, SupportsFloat, SupportsIndex, final, overload
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import disjoint_base
 
 # What makes a tensor: one, a number, a nested list of numbers, an array, or what shows one by __array__ or __dlpack__.
 _Numbers = Any
@@ -16,6 +18,7 @@ _Each = int | Sequence[int]
 # What indexes: integers, slices, None, ..., lists and arrays of integers or truth values, and tuples of these.
 _Key = Any
 
+@disjoint_base
 class Tensor:
     # -- making one, what it tells
     def __new__(
@@ -94,8 +97,9 @@ class Tensor:
     def __ne__(self, other: object, /) -> Tensor: ...  # type: ignore[override]
     def __bool__(self) -> bool: ...
     # -- buffer, pickle
-    def __buffer__(self, flags: int, /) -> memoryview: ...
-    def __release_buffer__(self, buffer: memoryview, /) -> None: ...
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+        def __release_buffer__(self, buffer: memoryview, /) -> None: ...
     def numpy(self) -> npt.NDArray[np.floating[Any]]: ...
     def tolist(self) -> Any: ...
     def __format__(self, spec: str, /) -> str: ...

@@ -5,7 +5,7 @@ use crate::convert;
 use crate::tensor::{PyTensor, fresh};
 use crate::{each, guard};
 use femtograd::Tensor;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyBufferError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
@@ -135,7 +135,12 @@ pub fn from_dlpack(
     requires_grad: bool,
     copy: Option<bool>,
 ) -> PyResult<PyTensor> {
-    let array = convert::numpy(py)?.call_method1("from_dlpack", (x,))?;
+    let array = convert::numpy(py)?.call_method1("from_dlpack", (x,)).map_err(|error| {
+        match error.is_instance_of::<PyBufferError>(py) {
+            true => PyTypeError::new_err(format!("from_dlpack: {}", error.value(py))), // what is there is no number
+            false => error,
+        }
+    })?;
     let numbers = convert::numbers(&array, copy)?;
     let x = guard::call(py, || if requires_grad { numbers.variable() } else { numbers.constant() })?;
     Ok(PyTensor::new(x))

@@ -1,7 +1,7 @@
 //! What the library says of graphs and derivatives, as plain values: the package around makes its own classes of them.
 
-use crate::tensor::{PyTensor, argument, of_one_type};
-use crate::transform::{arguments, called_for_one, count, tensor};
+use crate::tensor::{PyTensor, argument, argument_or_constant, of_one_type};
+use crate::transform::{arguments, called_for_one, count};
 use crate::{each, guard, typed};
 use femtograd::Place;
 use femtograd::inspect::{
@@ -94,7 +94,7 @@ pub fn report<'py>(
 ) -> Fields<'py> {
     let mut all = vec![argument(loss)];
     for x in parameters.try_iter()? {
-        all.push(tensor(&x?)?);
+        all.push(argument_or_constant(&x?)?);
     }
     let labelled: Vec<bool> = all[1..].iter().map(|x| each!(x, x -> x.label().is_some())).collect();
     let mut found: Report = typed!(of_one_type("report", all)?, all => {
@@ -142,7 +142,7 @@ pub fn diagnose<'py>(
 ) -> Fields<'py> {
     let mut all = vec![argument(loss)];
     for x in parameters.try_iter()? {
-        all.push(tensor(&x?)?);
+        all.push(argument_or_constant(&x?)?);
     }
     let found: Diagnosis = typed!(of_one_type("diagnose", all)?, all => {
         let parameters: Vec<_> = all[1..].iter().collect();

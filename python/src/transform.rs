@@ -5,7 +5,7 @@ use crate::any::{Any, Real, is_single};
 use crate::convert;
 use crate::guard;
 use crate::objects;
-use crate::tensor::{PyTensor, Typed, argument, fresh, of_one_type};
+use crate::tensor::{PyTensor, Typed, argument, argument_or_constant, fresh, of_one_type};
 use femtograd::{Array, During, Error, Mode, Op, Period, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -38,7 +38,7 @@ pub fn arguments(op: &str, xs: &Bound<'_, PyAny>) -> PyResult<Typed> {
             numbers.push((all.len(), number));
             all.push(guard::call(py, || Any::F64(Tensor::constant(number)))?);
         } else {
-            all.push(tensor(&x)?);
+            all.push(argument_or_constant(&x)?);
         }
     }
     let is_number = |i: usize| numbers.iter().any(|(k, _)| *k == i);
@@ -51,20 +51,9 @@ pub fn arguments(op: &str, xs: &Bound<'_, PyAny>) -> PyResult<Typed> {
     of_one_type(op, all)
 }
 
-/// A tensor, or the constant that something makes.
-pub fn tensor(x: &Bound<'_, PyAny>) -> PyResult<Any> {
-    match x.cast::<PyTensor>() {
-        Ok(x) => Ok(argument(x)),
-        Err(_) => {
-            let numbers = convert::numbers(x, None)?;
-            guard::call(x.py(), || numbers.constant())
-        }
-    }
-}
-
-/// The same in a given type, which a variable must have.
+/// A tensor or constant in a given type, which a variable must have.
 fn tensor_of<T: Real>(what: &str, x: &Bound<'_, PyAny>) -> PyResult<Tensor<T>> {
-    let x = tensor(x)?;
+    let x = argument_or_constant(x)?;
     T::find(&x).ok_or_else(|| {
         PyTypeError::new_err(format!(
             "{what} is a {} variable of shape {:?}, made at {}, in a computation of {} numbers",
@@ -279,7 +268,7 @@ pub fn gradients<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     let mut all = vec![argument(y)];
     for x in xs.try_iter()? {
-        all.push(tensor(&x?)?);
+        all.push(argument_or_constant(&x?)?);
     }
     typed!(of_one_type("gradients", all)?, all => {
         let cotangent = cotangent.map(|g| tensor_of("the cotangent", g)).transpose()?;
@@ -303,7 +292,7 @@ pub fn tangent<'py>(
 ) -> PyResult<Bound<'py, PyTensor>> {
     let mut all = vec![argument(y)];
     for x in xs.try_iter()? {
-        all.push(tensor(&x?)?);
+        all.push(argument_or_constant(&x?)?);
     }
     typed!(of_one_type("tangent", all)?, all => {
         let dxs = tensors_of("a tangent", dxs)?;

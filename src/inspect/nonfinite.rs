@@ -282,7 +282,10 @@ pub(crate) fn tracing() -> bool {
             let wished = match std::env::var("FEMTOGRAD_TRACE_NONFINITE").as_deref() {
                 Ok("1" | "on" | "true") => true,
                 Err(_) | Ok("" | "0" | "off" | "false") => false,
-                Ok(other) => panic!("FEMTOGRAD_TRACE_NONFINITE is {other:?}: it takes 1 or 0"),
+                Ok(other) => {
+                    let why = format!("FEMTOGRAD_TRACE_NONFINITE is {other:?}: it takes 1 or 0");
+                    Tensor::<f64>::refuse("backward", &why, &[])
+                }
             };
             // Unless somebody has said otherwise meanwhile.
             let _ = TRACE.compare_exchange(0, 1 + wished as u8, Relaxed, Relaxed);
