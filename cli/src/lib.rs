@@ -1,6 +1,6 @@
 //! The command line of FemtoGrad: without arguments a demonstration, else `train`, `predict` and `eval`.
 //!
-//! Every mistake that a user can make ends as one [`Error`]: a line on stderr and the exit code 2. Nothing is
+//! Every mistake that a user can make ends as one line on stderr and the exit code 2. Nothing is
 //! written with `println!`, which panics where the reader of a pipe has gone. The binary and the Python package's command are the
 //! same function, [`main`].
 

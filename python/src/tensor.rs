@@ -291,10 +291,10 @@ impl PyTensor {
         }
     }
 
-    /// Its name in drawings, reports and error messages.
+    /// Its name in drawings, reports and error messages; empty if it has none.
     #[getter]
-    fn label(&self) -> Option<String> {
-        each!(self.any(), x -> x.label().map(|label| label.to_string()))
+    fn label(&self) -> String {
+        each!(self.any(), x -> x.label().map_or(String::new(), |label| label.to_string()))
     }
     #[setter]
     fn set_label(&self, label: &str) {
