@@ -151,15 +151,40 @@ class Op:
         return engine._apply(name, forward, vjp, jvp if has_jvp else None, True, given.of(args))
 
     def forward(self, *x: Any) -> Any:
-        """The value, from the arguments."""
+        """The value, from the arguments.
+
+        >>> class Half(femtograd.Op):
+        ...     def forward(self, x):
+        ...         return x / 2
+        >>> print(Half()(Tensor(3.0)))
+        1.5
+        """
         self._missing("forward(self, *x)")
 
     def vjp(self, g: Tensor, y: Tensor, *x: Any) -> Any:
-        """What the cotangent `g` of the result `y` adds to that of each argument."""
+        """What the cotangent `g` of the result `y` adds to that of each argument.
+
+        >>> class Product(femtograd.Op):
+        ...     def forward(self, a, b):
+        ...         return a * b
+        ...     def vjp(self, g, y, a, b):
+        ...         return g * b, g * a
+        >>> print(*femtograd.grad(Product(), argnums=(0, 1))(2.0, 3.0))
+        3.0 2.0
+        """
         self._missing("vjp(self, g, y, *x)")
 
     def jvp(self, dx: tuple[Tensor | None, ...], y: Tensor, *x: Any) -> Any:
-        """The tangent of `y` when the arguments move along `dx`."""
+        """The tangent of `y` when the arguments move along `dx`.
+
+        >>> class Square(femtograd.Op):
+        ...     def forward(self, x):
+        ...         return x * x
+        ...     def jvp(self, dx, y, x):
+        ...         return 2 * x * dx[0]
+        >>> print(femtograd.jvp(Square(), 3.0, 1.0)[1])
+        6.0
+        """
         self._missing("jvp(self, dx, y, *x)")
 
     def _missing(self, what: str) -> NoReturn:

@@ -35,7 +35,15 @@ def _all(of: type[_T], found: list[dict[str, Any]]) -> tuple[_T, ...]:
 @dataclass(frozen=True)
 class Mismatch(_Told):
     """A derivative that is not what it should be: which check failed, by which input (tensors are counted through all
-    arguments), where, and the two values."""
+    arguments), where, and the two values.
+
+    >>> @femtograd.custom_gradient
+    ... def wrong(x): return x * x
+    >>> _ = wrong.defvjp(lambda g, y, x: 3 * x * g)
+    >>> found = femtograd.gradcheck(wrong, 1.0).wrong[0]
+    >>> round(found.analytic / found.numeric, 3)
+    1.5
+    """
 
     check: str
     input: int
@@ -47,7 +55,14 @@ class Mismatch(_Told):
 
 @dataclass(frozen=True)
 class NodeReport(_Told):
-    """An op whose rule is wrong, or could not be checked, and why."""
+    """An op whose rule is wrong, or could not be checked, and why.
+
+    >>> class Wrong(femtograd.Op):
+    ...     def forward(self, x): return x * x
+    ...     def vjp(self, g, y, x): return 3 * x * g
+    >>> femtograd.verify(Wrong()(Tensor(1.0))).wrong[0].op
+    'wrong'
+    """
 
     op: str
     why: str
@@ -55,7 +70,12 @@ class NodeReport(_Told):
 
 @dataclass(frozen=True)
 class Verification(_Told):
-    """What `verify` found. True if nothing is wrong."""
+    """What `verify` found. True if nothing is wrong.
+
+    >>> found = femtograd.verify(Tensor(0.5).tanh() * 2)
+    >>> found.nodes, bool(found)
+    (2, True)
+    """
 
     nodes: int
     wrong: tuple[NodeReport, ...]
@@ -73,7 +93,12 @@ class Verification(_Told):
 @dataclass(frozen=True)
 class Gradcheck(_Told):
     """What `gradcheck` found: how many comparisons were made, those that failed, what differences could not tell, and which
-    ops are to blame. True if nothing is wrong."""
+    ops are to blame. True if nothing is wrong.
+
+    >>> found = femtograd.gradcheck(lambda x: x.sin(), 0.5)
+    >>> found.checks > 0, found.wrong, bool(found)
+    (True, (), True)
+    """
 
     checks: int
     wrong: tuple[Mismatch, ...]
@@ -135,7 +160,13 @@ def verify(loss: Tensor) -> Verification:
 @dataclass(frozen=True)
 class Fate(_Told):
     """What became of one parameter: a gradient (with this norm), one that is zero (because of ops at these places), or none
-    (the path ends at this place, where it is known)."""
+    (the path ends at this place, where it is known).
+
+    >>> w = Tensor(2.0, label="w")
+    >>> fate = femtograd.report(w * 3, [w]).parameters[0]
+    >>> fate.name, fate.reach, fate.norm
+    ('"w"', 'gradient', 3.0)
+    """
 
     name: str
     shape: list[int]
@@ -146,7 +177,13 @@ class Fate(_Told):
 
 @dataclass(frozen=True)
 class Report(_Told):
-    """What `report` found. True if there is a path from the loss to every parameter."""
+    """What `report` found. True if there is a path from the loss to every parameter.
+
+    >>> a, b = Tensor(2.0, label="a"), Tensor(3.0, label="b")
+    >>> found = femtograd.report(a * b.detach(), [a, b])
+    >>> [fate.reach for fate in found.parameters], bool(found)
+    (['gradient', 'disconnected'], False)
+    """
 
     parameters: tuple[Fate, ...]
     strong_zeros: tuple[StrongZero, ...]
@@ -176,7 +213,12 @@ def report(loss: Tensor, parameters: _Parameters) -> Report:
 
 @dataclass(frozen=True)
 class Finding(_Told):
-    """Something that is probably not meant so: which kind of mistake, what was found, what to do, and the lines."""
+    """Something that is probably not meant so: which kind of mistake, what was found, what to do, and the lines.
+
+    >>> loss = (Tensor([[1.0], [2.0]]) - [1.0, 2.0]).square().sum()
+    >>> femtograd.diagnose(loss).findings[0].kind
+    'outer broadcast'
+    """
 
     kind: Literal[
         "outer broadcast",
@@ -195,7 +237,11 @@ class Finding(_Told):
 
 @dataclass(frozen=True)
 class Diagnosis(_Told):
-    """What `diagnose` found. True if nothing looks wrong."""
+    """What `diagnose` found. True if nothing looks wrong.
+
+    >>> bool(femtograd.diagnose(Tensor([1.0, 2.0]).square().sum()))
+    True
+    """
 
     findings: tuple[Finding, ...]
 
@@ -219,7 +265,12 @@ def diagnose(loss: Tensor, parameters: _Parameters = ()) -> Diagnosis:
 
 @dataclass(frozen=True)
 class Site(_Told):
-    """An op, or a leaf, where a number that is not finite turned up: its name (None for a leaf), line, number and place."""
+    """An op, or a leaf, where a number that is not finite turned up: its name (None for a leaf), line, number and place.
+
+    >>> found = femtograd.nonfinite(Tensor(0.0).log() * 2)
+    >>> found.origin.op, found.origin.value
+    ('ln', -inf)
+    """
 
     op: str | None
     place: str
@@ -229,7 +280,11 @@ class Site(_Told):
 
 @dataclass(frozen=True)
 class Nonfinite(_Told):
-    """What `nonfinite` found: in which direction, where the first such number came from, and where NaN was made of it."""
+    """What `nonfinite` found: in which direction, where the first such number came from, and where NaN was made of it.
+
+    >>> femtograd.nonfinite(Tensor(0.0).log() * 2).direction
+    'forward'
+    """
 
     direction: Literal["forward", "backward"]
     origin: Site
@@ -256,7 +311,15 @@ def nonfinite(loss: Tensor) -> Nonfinite | None:
 @dataclass(frozen=True)
 class Held(_Told):
     """A tensor that the program holds: its label, op, shape and line, how many others live because it does, and the line that
-    made the oldest of those."""
+    made the oldest of those.
+
+    >>> femtograd.keep_register(True)
+    >>> kept = Tensor(2.0, label="kept")
+    >>> held = femtograd.live().held[0]
+    >>> held.label, held.op, held.shape
+    ('kept', None, [])
+    >>> femtograd.keep_register(False)
+    """
 
     label: str | None
     op: str | None
@@ -268,7 +331,13 @@ class Held(_Told):
 
 @dataclass(frozen=True)
 class Live(_Told):
-    """How many tensors are alive and how many bytes they take; while a register is kept, also what holds them."""
+    """How many tensors are alive and how many bytes they take; while a register is kept, also what holds them.
+
+    >>> before = femtograd.live().nodes
+    >>> x = Tensor(2.0)
+    >>> femtograd.live().nodes - before
+    1
+    """
 
     nodes: int
     bytes: int

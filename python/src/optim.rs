@@ -142,17 +142,35 @@ impl Sgd {
     }
 
     /// Forgets every parameter's gradient.
+    ///
+    /// >>> w = Tensor(1.0)
+    /// >>> optimiser = femtograd.optim.Sgd([w], lr=0.5)
+    /// >>> (3 * w).backward()
+    /// >>> optimiser.zero_grad()
+    /// >>> w.has_grad
+    /// False
     fn zero_grad(&self) {
         self.parameters.zero_grad();
     }
 
     /// The tensors that it updates, each once.
+    ///
+    /// >>> w = Tensor(1.0)
+    /// >>> optimiser = femtograd.optim.Sgd([w], lr=0.5)
+    /// >>> optimiser.parameters[0] is w
+    /// True
     #[getter]
     fn parameters(&self, py: Python<'_>) -> Vec<Py<PyTensor>> {
         self.parameters.list(py)
     }
 
     /// The learning rate; it may be changed between steps.
+    ///
+    /// >>> w = Tensor(1.0)
+    /// >>> optimiser = femtograd.optim.Sgd([w], lr=0.5)
+    /// >>> optimiser.lr /= 10
+    /// >>> optimiser.lr
+    /// 0.05
     #[getter]
     fn lr(&self) -> f64 {
         lock(&self.state).lr
@@ -230,17 +248,35 @@ impl Adam {
     }
 
     /// Forgets every parameter's gradient.
+    ///
+    /// >>> w = Tensor(1.0)
+    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
+    /// >>> (3 * w).backward()
+    /// >>> optimiser.zero_grad()
+    /// >>> w.has_grad
+    /// False
     fn zero_grad(&self) {
         self.parameters.zero_grad();
     }
 
     /// The tensors that it updates, each once.
+    ///
+    /// >>> w = Tensor(1.0)
+    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
+    /// >>> optimiser.parameters[0] is w
+    /// True
     #[getter]
     fn parameters(&self, py: Python<'_>) -> Vec<Py<PyTensor>> {
         self.parameters.list(py)
     }
 
     /// The learning rate; it may be changed between steps.
+    ///
+    /// >>> w = Tensor(1.0)
+    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
+    /// >>> optimiser.lr /= 10
+    /// >>> optimiser.lr
+    /// 0.05
     #[getter]
     fn lr(&self) -> f64 {
         lock(&self.state).single.lr
@@ -252,12 +288,22 @@ impl Adam {
     }
 
     /// `(β₁, β₂)`, how slowly the moments forget.
+    ///
+    /// >>> w = Tensor(1.0)
+    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
+    /// >>> optimiser.betas
+    /// (0.9, 0.999)
     #[getter]
     fn betas(&self) -> (f64, f64) {
         lock(&self.state).single.betas
     }
 
     /// `ε`, which keeps the quotient finite.
+    ///
+    /// >>> w = Tensor(1.0)
+    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
+    /// >>> optimiser.epsilon
+    /// 1e-08
     #[getter]
     fn epsilon(&self) -> f64 {
         lock(&self.state).single.epsilon

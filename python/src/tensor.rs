@@ -223,12 +223,24 @@ impl PyTensor {
     }
 
     /// Whether it has a gradient.
+    ///
+    /// >>> x = Tensor(2.0)
+    /// >>> before = x.has_grad
+    /// >>> (x * x).backward()
+    /// >>> before, x.has_grad
+    /// (False, True)
     #[getter]
     pub fn has_grad(&self) -> bool {
         each!(self.any(), x -> x.grad().is_some())
     }
 
     /// Forgets the gradient.
+    ///
+    /// >>> x = Tensor(2.0)
+    /// >>> (x * x).backward()
+    /// >>> x.zero_grad()
+    /// >>> x.has_grad
+    /// False
     fn zero_grad(&self) {
         each!(self.any(), x -> x.zero_grad());
     }
@@ -256,6 +268,12 @@ impl PyTensor {
     }
 
     /// What it was computed from, in the op's order; empty for a leaf or a constant.
+    ///
+    /// >>> a, b = Tensor(2.0), Tensor(3.0)
+    /// >>> (a * b).parents
+    /// (Tensor(2.0), Tensor(3.0))
+    /// >>> (a * b).parents[0] is a
+    /// True
     #[getter]
     fn parents<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let parents: Vec<_> =
@@ -270,6 +288,10 @@ impl PyTensor {
     }
 
     /// The name of the op that computed it; None for a leaf or a constant.
+    ///
+    /// >>> x = Tensor(2.0)
+    /// >>> x.op, (x * 3).op
+    /// (None, 'mul')
     #[getter]
     fn op(&self) -> Option<&'static str> {
         each!(self.any(), x -> x.op().map(|op| op.name()))
@@ -292,6 +314,10 @@ impl PyTensor {
     }
 
     /// Its name in drawings, reports and error messages; empty if it has none.
+    ///
+    /// >>> w = Tensor([1.0, 2.0], label="w")
+    /// >>> w.label
+    /// 'w'
     #[getter]
     fn label(&self) -> String {
         each!(self.any(), x -> x.label().map_or(String::new(), |label| label.to_string()))
@@ -311,51 +337,83 @@ impl PyTensor {
     }
 
     /// The line of the program that made it: "train.py:12".
+    ///
+    /// >>> file, line = Tensor(2.0).location.rsplit(":", 1)
+    /// >>> int(line) >= 1
+    /// True
     #[getter]
     fn location(&self) -> String {
         self.any().location().to_string()
     }
 
     /// Whether a gradient flows to it or through it.
+    ///
+    /// >>> x = Tensor(2.0)
+    /// >>> (x * 3).requires_grad, constant(2.0).requires_grad, x.detach().requires_grad
+    /// (True, False, False)
     #[getter]
     fn requires_grad(&self) -> bool {
         self.any().wants_grad()
     }
 
     /// Whether it was given and not computed.
+    ///
+    /// >>> x = Tensor(2.0)
+    /// >>> x.is_leaf, (x * 3).is_leaf
+    /// (True, False)
     #[getter]
     fn is_leaf(&self) -> bool {
         each!(self.any(), x -> x.op().is_none())
     }
 
     /// The length of each axis; empty for a single number.
+    ///
+    /// >>> Tensor([[1.0, 2.0, 3.0]]).shape, Tensor(1.0).shape
+    /// ((1, 3), ())
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.any().shape())
     }
     /// The number of axes.
+    ///
+    /// >>> Tensor([[1.0, 2.0, 3.0]]).ndim
+    /// 2
     #[getter]
     fn ndim(&self) -> usize {
         self.any().shape().len()
     }
     /// The number of elements.
+    ///
+    /// >>> Tensor([[1.0, 2.0, 3.0]]).size
+    /// 3
     #[getter]
     fn size(&self) -> usize {
         self.any().shape().iter().product()
     }
     /// `float32` or `float64`, as NumPy's dtype.
+    ///
+    /// >>> Tensor(1.0).dtype, Tensor(1.0, dtype="float32").dtype
+    /// (dtype('float64'), dtype('float32'))
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         convert::dtype(py, self.any().dtype())
     }
 
     /// The same value as a constant, cut off from how it was computed: no gradient flows back from here.
+    ///
+    /// >>> x = Tensor(2.0)
+    /// >>> (x * x.detach()).backward()
+    /// >>> print(x.grad)  # of the one factor alone
+    /// 2.0
     fn detach<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTensor>> {
         let x = argument(slf);
         fresh(slf.py(), guard::call(slf.py(), || each!(x, x => x.detach()))?)
     }
 
     /// The value, if it is one number: a float.
+    ///
+    /// >>> Tensor(2.5).item()
+    /// 2.5
     fn item(&self, py: Python<'_>) -> PyResult<f64> {
         let x = self.any();
         if x.len() != 1 {
@@ -366,6 +424,9 @@ impl PyTensor {
     }
 
     /// A constant of another type; itself if it has that type. Variables keep theirs: a graph has one type.
+    ///
+    /// >>> constant(0.1).astype("float32")
+    /// constant(0.1, dtype='float32')
     fn astype<'py>(slf: &Bound<'py, Self>, dtype: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
         let (py, x, to) = (slf.py(), argument(slf), convert::float_type(dtype)?);
         if x.dtype() == to {

@@ -14,9 +14,11 @@ GLOBALS = {name: getattr(femtograd, name) for name in femtograd.__all__}
 
 def modules():
     yield femtograd
-    for found in pkgutil.walk_packages(femtograd.__path__, "femtograd."):
-        if not found.name.endswith("__main__"):
-            yield import_module(found.name)
+    names = [found.name for found in pkgutil.walk_packages(femtograd.__path__, "femtograd.")]
+    # What is public first, so that a thing goes by its public name.
+    for name in sorted(names, key=lambda name: "._" in name):
+        if not name.endswith("__main__"):
+            yield import_module(name)
 
 
 def documented():
@@ -48,6 +50,8 @@ def test_docstring(name):
         return
     text = inspect.getdoc(thing)
     assert text, f"{name} has no docstring"
+    if not any(part.startswith("_") for part in name.split(".")):
+        assert ">>>" in text, f"{name} has no example"
     globs = {"femtograd": femtograd, **GLOBALS}
     example = doctest.DocTestParser().get_doctest(text, globs, name, None, 0)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
