@@ -45,6 +45,12 @@ impl Numbers {
             Numbers::F64(a) => T::converted(a),
         }
     }
+    /// The same in memory of the library's own: for gradients, which go while they are locked, where nobody may wait for
+    /// the interpreter to take its memory back.
+    pub fn own<T: Real>(&self) -> Array<T> {
+        let numbers = self.to::<T>();
+        if numbers.as_scalar().is_some() { numbers } else { numbers.copied() }
+    }
     /// The one number 0.
     pub fn is_zero(&self) -> bool {
         match self {

@@ -6,9 +6,10 @@ use crate::{each, guard, objects};
 use femtograd::{Array, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::{PySet, PyTuple};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// A value, its gradient, and how it was computed.
 ///
@@ -41,8 +42,14 @@ impl PyTensor {
     pub fn new(x: Any) -> PyTensor {
         PyTensor { now: Mutex::new(x), address: AtomicUsize::new(0) }
     }
+    /// Lets go of the interpreter's lock where it has to wait: whoever has this one may need that.
     fn lock(&self) -> MutexGuard<'_, Any> {
-        self.now.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        let guard = match self.now.try_lock() {
+            Err(TryLockError::WouldBlock) => Python::attach(|py| self.now.lock_py_attached(py)),
+            Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
+            Ok(guard) => Ok(guard),
+        };
+        guard.unwrap_or_else(|poisoned| poisoned.into_inner())
     }
     /// What it stands for now.
     #[inline]
@@ -217,8 +224,8 @@ impl PyTensor {
             return Ok(());
         }
         guard::call(py, || match &x {
-            Any::F32(x) => x.set_grad(numbers.to::<f32>()),
-            Any::F64(x) => x.set_grad(numbers.to::<f64>()),
+            Any::F32(x) => x.set_grad(numbers.own::<f32>()),
+            Any::F64(x) => x.set_grad(numbers.own::<f64>()),
         })
     }
 
@@ -262,8 +269,8 @@ impl PyTensor {
         match (x, cotangent) {
             (Any::F32(x), None) => guard::call_quick(py, numbers, move || x.backward()),
             (Any::F64(x), None) => guard::call_quick(py, numbers, move || x.backward()),
-            (Any::F32(x), Some(g)) => guard::call_quick(py, numbers, move || x.backward_with(g.to::<f32>())),
-            (Any::F64(x), Some(g)) => guard::call_quick(py, numbers, move || x.backward_with(g.to::<f64>())),
+            (Any::F32(x), Some(g)) => guard::call_quick(py, numbers, move || x.backward_with(g.own::<f32>())),
+            (Any::F64(x), Some(g)) => guard::call_quick(py, numbers, move || x.backward_with(g.own::<f64>())),
         }
     }
 
