@@ -186,7 +186,7 @@ impl<T: Float> Array<T> {
     /// ```
     /// use femtograd_kernels::{Array, Buffer, Layout};
     /// let buffer = Buffer::from(&[1.0, 2.0, 3.0, 4.0][..]);
-    /// let backwards = Layout { shape: [2, 2].into(), strides: [-2, -1].into(), offset: 3 };
+    /// let backwards = Layout { shape: [2, 2][..].into(), strides: [-2, -1][..].into(), offset: 3 };
     /// assert_eq!(Array::from_layout(buffer, backwards)?.to_string(), "[[4, 3], [2, 1]]");
     /// # Ok::<(), femtograd_kernels::Error>(())
     /// ```
