@@ -6,20 +6,17 @@ A worker: it runs its one workload whenever standard input says so. src/worker.r
 """
 
 import json
-import os
 import statistics
 import sys
 import time
 
+from importlib.metadata import version
+
+import numpy as np
+
+from femtograd import Rng, Tensor, constant, nn, optim, set_threads
+
 WORK, THREADS = sys.argv[2], int(sys.argv[3])
-os.environ["RAYON_NUM_THREADS"] = str(THREADS)  # before the library starts its threads
-
-from importlib.metadata import version  # noqa: E402
-
-import numpy as np  # noqa: E402
-
-from femtograd import Rng, Tensor, constant, nn, optim, set_threads  # noqa: E402
-
 # So slow that the networks stay as they are: src/training.rs says why.
 LEARNING_RATE = 1e-10
 LAYERS = {"mlp_s": [784, 128, 10], "mlp_l": [1024, 4096, 4096, 10]}

@@ -1,10 +1,12 @@
 //! The numbers arrays are made of: `f32` and `f64`.
 
 use crate::map::{self, BlockFn};
+#[cfg(not(miri))]
+use crate::matmul::Place;
 use crate::once::Kernels;
 use crate::{Input, Sink, math};
 #[cfg(not(miri))]
-use gemmkit::{Bias, MatMut, MatRef, Parallelism};
+use gemmkit::{BiasDim, Parallelism};
 use std::fmt::{Debug, Display, LowerExp};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
@@ -82,15 +84,18 @@ pub trait Float:
     #[doc(hidden)]
     fn mul_add(self, a: Self, b: Self) -> Self;
     /// `a·b + beta·out` for two matrices, and then the bias in each row, for [`matmul`](crate::matmul).
+    ///
+    /// # Safety
+    /// The matrices and the bias lie where they say, and nobody else has anything to do with `out` meanwhile.
     #[cfg(not(miri))]
     #[doc(hidden)]
-    fn gemm(
-        a: MatRef<Self>,
-        b: MatRef<Self>,
+    unsafe fn gemm(
+        size: [usize; 3],
+        a: Place<*const Self>,
+        b: Place<*const Self>,
         beta: Self,
-        out: MatMut<Self>,
-        bias: Option<&[Self]>,
-        parallelism: Parallelism,
+        out: Place<*mut Self>,
+        bias: Option<*const Self>,
     );
     /// The loop of [`map_into`](crate::map_into), compiled in this crate.
     #[doc(hidden)]
@@ -170,15 +175,22 @@ macro_rules! float {
                 $T::powf(self, y)
             }
             #[cfg(not(miri))]
-            fn gemm(
-                a: MatRef<Self>,
-                b: MatRef<Self>,
+            unsafe fn gemm(
+                [m, k, n]: [usize; 3],
+                a: Place<*const Self>,
+                b: Place<*const Self>,
                 beta: Self,
-                out: MatMut<Self>,
-                bias: Option<&[Self]>,
-                parallelism: Parallelism,
+                out: Place<*mut Self>,
+                bias: Option<*const Self>,
             ) {
-                gemmkit::gemm_fused(1.0, a, b, beta, out, bias.map(Bias::PerCol), None, parallelism);
+                let (has_bias, bias) = (bias.is_some(), bias.unwrap_or(std::ptr::null()));
+                // SAFETY: as the caller says.
+                unsafe {
+                    gemmkit::gemm_fused_unchecked(
+                        m, k, n, 1.0, a.start, a.row, a.column, b.start, b.row, b.column, beta, out.start,
+                        out.row, out.column, bias, BiasDim::PerCol, has_bias, None, Parallelism::Serial,
+                    );
+                }
             }
             fn each_block(
                 f: &BlockFn<'_, $T>,

@@ -47,6 +47,8 @@ mod rows;
 mod scan;
 pub mod simd;
 pub mod special;
+#[cfg(feature = "threads")]
+mod team;
 mod threads;
 
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};

@@ -1,16 +1,12 @@
 //! Matrix products, by the crate `gemmkit`: strided views in, row-major out, over a broadcast batch.
 
 use crate::array::{Layout, count};
-#[cfg(not(miri))]
-use crate::poll::poll_for;
 use crate::poll::watched;
 use crate::simd::{Kernel, dispatch};
 use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, room, threads};
-#[cfg(not(miri))]
-use gemmkit::{MatMut, MatRef, Parallelism};
 use smallvec::SmallVec;
 #[cfg(not(miri))]
-use std::{ops::Range, time::Instant};
+use std::ops::Range;
 
 /// Below this many multiplications products run on one thread: handing them over would cost more than it saves.
 const ALONE: usize = 1 << 18;
@@ -224,11 +220,46 @@ fn single<T: Float>(
     naive(a, b, size, out, onto);
 }
 
-/// The product of two matrices into `out`.
+/// Where a matrix begins, and how far apart two of its rows and two of its columns lie.
 #[cfg(not(miri))]
-fn single<'a, T: Float>(
-    a: Matrix<'a, T>,
-    b: Matrix<'a, T>,
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Place<P> {
+    pub(crate) start: P,
+    pub(crate) row: isize,
+    pub(crate) column: isize,
+}
+
+// SAFETY: an address; who writes there sees to it that nobody else does.
+#[cfg(not(miri))]
+unsafe impl<P> Sync for Place<P> {}
+
+#[cfg(not(miri))]
+impl<'a, T: Float> Matrix<'a, T> {
+    /// # Panics
+    /// If it has not so many rows and columns, or runs backwards.
+    fn place(&self, rows: usize, columns: usize) -> Place<*const T> {
+        assert!(self.row >= 0 && self.column >= 0, "a matrix runs forwards: checked by `operand`");
+        let last = (rows - 1) * self.row as usize + (columns - 1) * self.column as usize;
+        assert!(last < self.from.len(), "a matrix lies in its storage");
+        Place { start: self.from.as_ptr(), row: self.row, column: self.column }
+    }
+}
+
+#[cfg(not(miri))]
+impl<T> Place<*const T> {
+    fn at(self, row: usize, column: usize) -> Self {
+        let by = row as isize * self.row + column as isize * self.column;
+        Place { start: self.start.wrapping_offset(by), ..self }
+    }
+}
+
+/// The product of two matrices into `out`, in pieces if several threads should work on it or somebody may
+/// [stop](crate::on_poll) it.
+#[cfg(not(miri))]
+fn single<T: Float>(
+    a: Matrix<T>,
+    b: Matrix<T>,
     (m, k, n): (usize, usize, usize),
     out: &mut [T],
     onto: Onto<T>,
@@ -239,71 +270,96 @@ fn single<'a, T: Float>(
         Onto::Sum => (true, None),
         Onto::Row(row) => (false, Some(row)),
     };
-    let alone = alone || m * k * n <= ALONE || threads() == 1;
-    let parallelism = if alone { Parallelism::Serial } else { Parallelism::Rayon(threads()) };
+    let work = m * k * n;
+    let alone = alone || work <= ALONE || threads() == 1;
     let turns = turns(&a, &b, (m, k, n));
-    // All of it, or a piece: rows and columns of the result.
-    let gemm = |rows: Range<usize>, columns: Range<usize>, out: &mut [T], steps: [usize; 2]| {
-        let size = [rows.len(), columns.len()];
-        let from = |x: Matrix<'a, T>, row: usize, column: usize| {
-            &x.from[(row as isize * x.row + column as isize * x.column) as usize..]
-        };
-        let left = MatRef::new(from(a, rows.start, 0), size[0], k, a.row, a.column);
-        let right = MatRef::new(from(b, 0, columns.start), k, size[1], b.row, b.column);
-        let out = &mut out[rows.start * steps[0] + columns.start * steps[1]..];
-        let out = MatMut::new(out, size[0], size[1], steps[0] as isize, steps[1] as isize);
-        let beta = if add && !turns { T::ONE } else { T::ZERO };
-        T::gemm(left, right, beta, out, bias.map(|bias| &bias[columns]), parallelism);
+    let [along, across] = [128 / size_of::<T>(), 12]; // see `turns`
+    let (tile, steps) = if turns { ([along, across], [1, m]) } else { ([across, along], [n, 1]) };
+    let [rows, columns] = match m.min(n) {
+        1 => vectors((m, k, n)),
+        _ => {
+            let enough = if alone { 1 } else { (2 * threads()).min(work / ALONE) };
+            let short = if watched() { work.div_ceil(LONG) } else { 1 };
+            pieces((m, n), tile, enough.max(short))
+        }
     };
-    let by_pieces = |out: &mut [T], steps: [usize; 2]| {
-        if !(watched() && too_long((m, k, n))) {
-            return gemm(0..m, 0..n, out, steps);
-        }
-        let [rows, columns] = pieces((m, k, n));
-        for i in 0..rows {
-            for j in 0..columns {
-                let start = Instant::now();
-                gemm(share(m, rows, i), share(n, columns, j), out, steps);
-                poll_for(start.elapsed());
-            }
-        }
+    let (left, right) = (a.place(m, k), b.place(k, n));
+    let product = |out: &mut [T]| {
+        assert!(out.len() == m * n && bias.is_none_or(|bias| bias.len() == n));
+        let out = Place { start: out.as_mut_ptr(), row: steps[0] as isize, column: steps[1] as isize };
+        let beta = if add && !turns { T::ONE } else { T::ZERO };
+        let piece = |[i, j]: [Range<usize>; 2]| {
+            let out = &out; // the whole of it, which threads may share
+            let to = Place { start: out.start.wrapping_add(i.start * steps[0] + j.start * steps[1]), ..*out };
+            let (left, right) = (left.at(i.start, 0), right.at(0, j.start));
+            let bias = bias.map(|bias| bias[j.clone()].as_ptr());
+            // SAFETY: all three matrices and the bias are as large as asserted above, these rows and columns lie in them, and
+            // no two pieces have elements of the result in common.
+            unsafe { T::gemm([i.len(), k, j.len()], left, right, beta, to, bias) };
+        };
+        let columns =
+            |i| (0..columns).map(move |j| [part(m, tile[0], rows, i), part(n, tile[1], columns, j)]);
+        let jobs = (0..rows).flat_map(columns).collect();
+        threads::each(jobs, piece)
     };
     if turns {
         let mut columns = Buffer::scratch(m * n);
-        by_pieces(&mut columns, [1, m]);
+        product(&mut columns);
         turn(&columns, out, m, add, alone);
     } else {
-        by_pieces(out, [n, 1]);
+        product(out);
     }
 }
 
 /// Multiplications that are not interrupted: some hundredths of a second.
 const LONG: usize = if cfg!(test) { 1 << 24 } else { 1 << 31 };
 
-/// Rows and columns of the smallest piece of a product. `gemmkit` has other ways, with other roundings, for small results,
-/// vectors and depths; beyond those an element's bits depend on the depth alone.
-const SIDE: usize = 256;
-
-/// Whether a product takes so long that it should be cut where somebody may [stop](crate::on_poll) it, and can be.
+/// Whether a product takes so long that it should be cut where somebody may [stop](crate::on_poll) it.
 fn too_long((m, k, n): (usize, usize, usize)) -> bool {
-    m.min(n) > 1 && m.max(n) > SIDE && m.saturating_mul(n).saturating_mul(k) > LONG
+    m.saturating_mul(n).saturating_mul(k) > LONG
 }
 
-/// Into how many pieces a product is cut along the rows and the columns of its result: into squares, if that can be, since
-/// each piece reads its operands anew.
+/// Into how many pieces a product of a matrix and a vector is cut: its elements may be rounded in another way in each, so the
+/// sizes alone decide.
 #[cfg(not(miri))]
-fn pieces((m, k, n): (usize, usize, usize)) -> [usize; 2] {
-    let side = (LONG / k).isqrt().max(SIDE);
-    let rows = m.div_ceil(side).min(m / SIDE).max(1);
-    let columns = n.div_ceil((LONG / k / m.div_ceil(rows)).max(SIDE)).min(n / SIDE).max(1);
-    [rows, columns]
+fn vectors((m, k, n): (usize, usize, usize)) -> [usize; 2] {
+    let parts = ((m * k * n) >> 20).clamp(1, 64);
+    [parts.min(m), parts.min(n)]
 }
 
-/// Part `i` of as many almost equal ones.
+/// Into about how many pieces a product is cut along the rows and the columns of its result, in whole tiles; of those with
+/// most pieces the one that reads least, since each piece reads its operands anew. Depth is never cut, and `gemmkit` rounds
+/// in one way for all sizes of the same [`kind`], so the bits do not depend on this.
 #[cfg(not(miri))]
-fn share(n: usize, parts: usize, i: usize) -> Range<usize> {
-    let start = |i: usize| n / parts * i + (n % parts).min(i);
+fn pieces((m, n): (usize, usize), tile: [usize; 2], wanted: usize) -> [usize; 2] {
+    let tiles = [m.div_ceil(tile[0]), n.div_ceil(tile[1])];
+    let fits = |&[rows, columns]: &[usize; 2]| {
+        let (rows, columns) = (part(m, tile[0], rows, rows - 1), part(n, tile[1], columns, columns - 1));
+        kind(rows.len(), columns.len()) == kind(m, n)
+    };
+    let cuts = (1..=wanted.min(tiles[0])).map(|rows| [rows, wanted.div_ceil(rows).min(tiles[1])]);
+    let cost = |&[rows, columns]: &[usize; 2]| {
+        (wanted - wanted.min(rows * columns), columns.saturating_mul(m) + rows.saturating_mul(n))
+    };
+    match cuts.filter(fits).min_by_key(cost) {
+        Some(cut) => cut,
+        None if wanted > 1 => pieces((m, n), tile, wanted / 2),
+        None => [1, 1],
+    }
+}
+
+/// Part `i` of `0..n` in whole tiles, of which each part has about as many; the last part is a smallest one.
+#[cfg(not(miri))]
+fn part(n: usize, tile: usize, parts: usize, i: usize) -> Range<usize> {
+    let tiles = n.div_ceil(tile);
+    let start = |i: usize| ((tiles / parts * i + (tiles % parts).min(i)) * tile).min(n);
     start(i)..start(i + 1)
+}
+
+/// Which of its loops, with roundings of their own, `gemmkit` takes for a result of this size.
+#[cfg(not(miri))]
+fn kind(m: usize, n: usize) -> (bool, bool, bool) {
+    (m.min(n) > 1, m.max(n) > 32, m.max(n) > 64)
 }
 
 /// Whether a product is cheaper to compute by columns and turn round than to compute by rows.
@@ -532,21 +588,38 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore)] // Miri runs the naive product on one thread
     fn one_thread_and_two_give_the_same_bits() {
-        // By rows, and by columns (turned round on two threads).
-        let pairs = [([130, 257], [257, 190]), ([2100, 257], [257, 130])]
-            .map(|(a, b)| (numbers(&a, 3), numbers(&b, 4)));
+        // Around the sizes where other loops begin, and all ways to cut them.
+        let sizes = [
+            (130, 257, 190),
+            (2100, 257, 130),
+            (64, 784, 128),
+            (784, 64, 128),
+            (64, 4096, 64),
+            (63, 5000, 65),
+            (40, 20_000, 33),
+            (32, 20_000, 32),
+            (24, 30_000, 20),
+            (13, 9000, 80),
+            (100, 9000, 2),
+            (16, 17, 3000),
+            (1, 4096, 1111),
+            (1111, 4096, 1),
+        ];
         let products = || {
-            let product = |(a, b): &(Array<f64>, Array<f64>)| matmul(a, b).unwrap();
-            let turned = |(a, b): &(Array<f64>, Array<f64>)| {
-                let (a, b) = (a.permute(&[1, 0]).unwrap(), b.permute(&[1, 0]).unwrap());
-                matmul(&b, &a).unwrap()
+            let product = |(m, k, n): (usize, usize, usize)| {
+                let (a, b) = (numbers(&[m, k], 3), numbers(&[k, n], 4));
+                let (at, bt) = (numbers(&[k, m], 3), numbers(&[n, k], 4));
+                let [at, bt] = [at, bt].map(|x| x.permute(&[1, 0]).unwrap());
+                [(&a, &b), (&at, &b), (&a, &bt), (&at, &bt)].map(|(a, b)| matmul(a, b).unwrap())
             };
-            (pairs.each_ref().map(product), pairs.each_ref().map(turned))
+            sizes.map(product)
         };
         let wide = products();
         crate::set_threads(1);
         let alone = products();
         crate::set_threads(0);
-        assert_eq!(wide, alone);
+        for ((wide, alone), size) in wide.iter().zip(&alone).zip(sizes) {
+            assert!(wide == alone, "{size:?}");
+        }
     }
 }

@@ -28,9 +28,8 @@ thread_local! {
 /// then the kernel's results are dropped, and everything else is as it was before. The first hook stays; without one,
 /// nothing is counted.
 ///
-/// Threads of a rayon pool do not call it, whether they work for a kernel or call one. What is done in one piece is not
-/// interrupted: one factorisation of `linalg`, one image of a convolution or one matrix of [`attention_back`], where there
-/// are several and so several threads work, one pass over memory of an index kernel.
+/// Threads that help with a kernel do not call it. What is done in one piece is not interrupted: one factorisation of
+/// `linalg`, one pass over memory of an index kernel.
 ///
 /// ```
 /// use femtograd_kernels::{on_poll, poll};
@@ -48,8 +47,6 @@ thread_local! {
 /// });
 /// assert_eq!(*stopped.unwrap_err().downcast::<&str>().unwrap(), "stopped");
 /// ```
-///
-/// [`attention_back`]: crate::attention_back
 pub fn on_poll(hook: fn()) {
     let _ = HOOK.set(hook);
 }
@@ -73,7 +70,7 @@ pub fn poll(work: usize) {
 #[cold]
 fn look(hook: &fn()) {
     // A second unwinding would end the process.
-    if HELD.get() == 0 && !on_pool() && !std::thread::panicking() {
+    if HELD.get() == 0 && !is_helper() && !std::thread::panicking() {
         DONE.set(0);
         hook();
     }
@@ -105,7 +102,7 @@ impl Drop for Uninterrupted {
 
 /// Whether long work should be cut, since somebody may stop it between two pieces.
 pub(crate) fn watched() -> bool {
-    HOOK.get().is_some() && HELD.get() == 0 && !on_pool()
+    HOOK.get().is_some() && HELD.get() == 0 && !is_helper()
 }
 
 /// Counts work by the time that it took.
@@ -113,13 +110,13 @@ pub(crate) fn poll_for(time: Duration) {
     poll((time.as_nanos() as usize).saturating_mul(PER_NANOSECOND));
 }
 
-/// Whether this is a thread of a pool: it works for somebody else, who is not to be interrupted from here.
-fn on_pool() -> bool {
+/// Whether this thread works for somebody else, who is not to be interrupted from here.
+fn is_helper() -> bool {
     #[cfg(feature = "threads")]
-    let on_pool = rayon::current_thread_index().is_some();
+    let helper = crate::team::is_helper();
     #[cfg(not(feature = "threads"))]
-    let on_pool = false;
-    on_pool
+    let helper = false;
+    helper
 }
 
 #[cfg(test)]
@@ -202,11 +199,21 @@ mod tests {
 
     #[test]
     #[cfg(feature = "threads")]
-    fn threads_of_a_pool_do_not_call() {
+    fn helpers_do_not_call() {
+        use crate::team::{helpers, share};
+        let seen = std::sync::Mutex::new([0; 2]);
         on_poll(hook);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        let n = pool.install(|| calls(|| poll(usize::MAX)).1);
-        assert_eq!(n, 0);
+        // The team may be busy, and a helper may come late.
+        for _ in 0..1000 {
+            share(1, &|| {
+                let n = calls(|| poll(usize::MAX)).1;
+                assert_eq!(n, usize::from(!is_helper()));
+                seen.lock().unwrap()[usize::from(is_helper())] += 1;
+                std::thread::yield_now();
+            });
+        }
+        let [own, others] = *seen.lock().unwrap();
+        assert!(own == 1000 && (others > 0 || helpers() == 0), "{own} calls here and {others} on helpers");
     }
 
     /// Runs `f` without cuts and with them, which is the same, stops it, and runs it again.

@@ -4,7 +4,11 @@
 //! their own: the result has the same bits on one thread and on sixty-four.
 
 use crate::poll::{poll_for, watched};
+#[cfg(feature = "threads")]
+use crate::team;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+#[cfg(feature = "threads")]
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
@@ -14,15 +18,14 @@ static FORKED: AtomicBool = AtomicBool::new(false);
 
 /// Lets kernels use at most `n` threads; 0 means as many as the machine has cores.
 ///
-/// Results do not depend on the number: it is a matter of speed alone. Kernels called from a thread of a rayon pool, as
-/// in a parallel loop of yours, run on that thread alone.
+/// Results do not depend on the number: it is a matter of speed alone. There is one team of threads, which works for one
+/// kernel at a time: of several called at once from threads of yours, one has its help and the others run alone.
 pub fn set_threads(n: usize) {
     LIMIT.store(n, Relaxed);
 }
 
-/// Says that this process is the child of a fork, to which the threads of the pool did not come along: a kernel would wait
-/// for them for ever. From now on every kernel runs on the thread that calls it, whatever [`set_threads`] says. Results
-/// are the same.
+/// Says that this process is the child of a fork, to which the other threads did not come along. From now on every kernel
+/// runs on the thread that calls it, whatever [`set_threads`] says. Results are the same.
 ///
 /// To be called in the child before any kernel (`pthread_atfork`). The parent must not be in the middle of one at the
 /// time of the fork.
@@ -39,7 +42,7 @@ pub fn forked() {
 
 /// How many threads a large kernel called here uses.
 pub fn threads() -> usize {
-    // Before anybody asks for the pool.
+    // Before anybody asks for other threads.
     if FORKED.load(Relaxed) {
         return 1;
     }
@@ -50,11 +53,10 @@ pub fn threads() -> usize {
     }
 }
 
-/// On a thread of a pool, one: while such a thread waits for others it takes up other work, which would then run in
-/// the middle of this, under its settings and its locks.
+/// One on a thread that helps another one: all others are at the same work.
 #[cfg(feature = "threads")]
 fn available() -> usize {
-    if rayon::current_thread_index().is_some() { 1 } else { rayon::current_num_threads() }
+    if team::is_helper() { 1 } else { team::helpers() + 1 }
 }
 #[cfg(not(feature = "threads"))]
 fn available() -> usize {
@@ -86,9 +88,38 @@ pub(crate) fn each<J: Send>(jobs: Vec<J>, f: impl Fn(J) + Sync + Send) {
 fn all<J: Send>(jobs: Vec<J>, f: impl Fn(J) + Sync + Send) {
     #[cfg(feature = "threads")]
     if jobs.len() > 1 && threads() > 1 {
-        use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-        let share = jobs.len().div_ceil(threads());
-        return jobs.into_par_iter().with_min_len(share).for_each(f);
+        let helpers = threads().min(jobs.len()) - 1;
+        let jobs = Jobs(Mutex::new(jobs.into_iter()));
+        return team::share(helpers, &|| {
+            let _rest = Rest(&jobs);
+            while let Some(job) = jobs.next() {
+                f(job);
+            }
+        });
     }
     jobs.into_iter().for_each(f);
+}
+
+/// Jobs that several threads take from.
+#[cfg(feature = "threads")]
+struct Jobs<J>(Mutex<std::vec::IntoIter<J>>);
+
+#[cfg(feature = "threads")]
+impl<J> Jobs<J> {
+    fn next(&self) -> Option<J> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next()
+    }
+}
+
+/// Where a job unwinds, those that nobody has begun are let go.
+#[cfg(feature = "threads")]
+struct Rest<'a, J>(&'a Jobs<J>);
+
+#[cfg(feature = "threads")]
+impl<J> Drop for Rest<'_, J> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            while self.0.next().is_some() {}
+        }
+    }
 }

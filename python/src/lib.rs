@@ -119,7 +119,7 @@ mod _femtograd {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         guard::install();
-        // The threads of the pool are not there in the child of a fork.
+        // Threads that help with kernels are not there in the child of a fork.
         let os = module.py().import("os")?;
         if os.hasattr("register_at_fork")? {
             let options = pyo3::types::PyDict::new(module.py());
