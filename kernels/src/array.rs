@@ -631,6 +631,19 @@ impl<'a, T: Float> Walker<'a, T> {
         }
     }
 
+    /// The next `n` elements where they lie, if they lie in order: else it stays where it is.
+    pub(crate) fn lying(&mut self, n: usize) -> Option<&'a [T]> {
+        let last = self.index.len() - 1;
+        if self.layout.strides[last] != 1 || self.layout.shape[last] - self.index[last] < n {
+            return None;
+        }
+        let slice = &self.storage[self.place as usize..][..n];
+        self.index[last] += n;
+        self.place += n as isize;
+        self.carry();
+        Some(slice)
+    }
+
     /// Moves on to the next row where one is complete.
     fn carry(&mut self) {
         for k in (1..self.index.len()).rev() {

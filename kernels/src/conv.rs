@@ -6,6 +6,7 @@
 //! the weight are then three matrix products whose operands lie at given offsets, for which one loop ([`Product`]) is
 //! enough, and which need memory for a single image.
 
+use crate::copy::{WIDE, copy_rows, interleave};
 use crate::poll::watched;
 use crate::simd::{Kernel, Level, dispatch, level};
 use crate::{Array, Buffer, Float, count, poll, threads, window_count};
@@ -122,10 +123,7 @@ pub(crate) fn convolve_back_here<T: Float>(
     [gx, gw]
 }
 
-/// What a row of a [`Product`]'s result is filled up to: whole tiles, whatever the instruction set.
-const WIDE: usize = 16;
-
-/// Rows of a [`Product`] that are computed together.
+/// Rows of a [`Product`] that are computed together, at most.
 const ROWS: usize = 8;
 
 /// Steps of a [`Product`] that are taken together: what their operands take stays in the first-level cache.
@@ -138,7 +136,7 @@ struct Product<'a, T> {
     rows: &'a [usize],
     b: &'a [T],
     steps: &'a [(usize, usize)],
-    /// As many rows, each of a multiple of [`WIDE`].
+    /// As many rows, each of a multiple of [`WIDE`]: whole tiles, whatever the instruction set.
     out: &'a mut [T],
 }
 
@@ -156,8 +154,7 @@ impl<T: Float> Product<'_, T> {
     }
 }
 
-/// A product in tiles of [`ROWS`] and `N` columns, the last ones of `REST`; `FUSED` where the processor multiplies and
-/// adds in one.
+/// A product in tiles of `N` columns, the last ones of `REST`; `FUSED` where the processor multiplies and adds in one.
 struct Tiles<'a, T, const N: usize, const REST: usize, const FUSED: bool>(Product<'a, T>);
 
 impl<T: Float, const N: usize, const REST: usize, const FUSED: bool> Kernel for Tiles<'_, T, N, REST, FUSED> {
@@ -167,62 +164,56 @@ impl<T: Float, const N: usize, const REST: usize, const FUSED: bool> Kernel for 
         let Product { a, rows, b, steps, out } = self.0;
         let width = out.len() / rows.len().max(1);
         for (rows, out) in rows.chunks(ROWS).zip(out.chunks_mut(ROWS * width)) {
-            // Where there are fewer rows, the first one is computed several times.
-            let row = |r: usize| if r < rows.len() { r } else { 0 };
-            let (into, rows) = (from_fn(|r| row(r) * width), from_fn(|r| rows[row(r)]));
             for steps in steps.chunks(STEPS) {
                 let whole = width - width % N;
                 for at in (0..whole).step_by(N) {
-                    tile::<T, N, FUSED>(a, &rows, b, steps, out, &into, at);
+                    tile::<T, N, FUSED>(a, rows, b, steps, out, at);
                 }
                 for at in (whole..width).step_by(REST) {
-                    tile::<T, REST, FUSED>(a, &rows, b, steps, out, &into, at);
+                    tile::<T, REST, FUSED>(a, rows, b, steps, out, at);
                 }
             }
         }
     }
 }
 
-/// Columns `at .. at + N` of some rows of a product.
+/// A tile of so many rows, their factors and sums by name, since only then do the sums stay in registers. Where there are
+/// fewer rows, the first one is computed several times.
+macro_rules! tile_of {
+    ($N:ident, $FUSED:ident, $a:ident, $rows:ident, $b:ident, $steps:ident, $out:ident, $at:ident,
+     [$($from:ident $sum:ident $r:literal),*]) => {{
+        let width = $out.len() / $rows.len();
+        let row = |r: usize| if r < $rows.len() { r } else { 0 };
+        // All of one length, which is then checked once for all.
+        let left = $a.len() - $rows.iter().max().expect("a row");
+        $(let $from = &$a[$rows[row($r)]..][..left];)*
+        $(let mut $sum: [T; $N] = *$out[row($r) * width + $at..].first_chunk().expect("whole tiles");)*
+        for &(i, k) in $steps {
+            let b: [T; $N] = *$b[k + $at..].first_chunk().expect("whole tiles");
+            $(add::<T, $N, $FUSED>(&mut $sum, $from[i], b);)*
+        }
+        $($out[row($r) * width + $at..][..$N].copy_from_slice(&$sum);)*
+    }};
+}
+
+/// Columns `at .. at + N` of at most [`ROWS`] rows of a product.
 #[inline(always)]
 fn tile<T: Float, const N: usize, const FUSED: bool>(
     a: &[T],
-    rows: &[usize; ROWS],
+    rows: &[usize],
     b: &[T],
     steps: &[(usize, usize)],
     out: &mut [T],
-    into: &[usize; ROWS],
     at: usize,
 ) {
-    // All of one length, which is then checked once for all.
-    let left = a.len() - rows.iter().max().expect("eight");
-    let row = |r: usize| &a[rows[r]..][..left];
-    let [a0, a1, a2, a3] = [row(0), row(1), row(2), row(3)];
-    let [a4, a5, a6, a7] = [row(4), row(5), row(6), row(7)];
-    // All by name, since only then do the sums stay in registers.
-    let sum = |r: usize| *out[into[r] + at..].first_chunk::<N>().expect("filled up to whole tiles");
-    let [mut s0, mut s1, mut s2, mut s3] = [sum(0), sum(1), sum(2), sum(3)];
-    let [mut s4, mut s5, mut s6, mut s7] = [sum(4), sum(5), sum(6), sum(7)];
-    for &(i, k) in steps {
-        let b: [T; N] = *b[k + at..].first_chunk().expect("filled up to whole tiles");
-        add::<T, N, FUSED>(&mut s0, a0[i], b);
-        add::<T, N, FUSED>(&mut s1, a1[i], b);
-        add::<T, N, FUSED>(&mut s2, a2[i], b);
-        add::<T, N, FUSED>(&mut s3, a3[i], b);
-        add::<T, N, FUSED>(&mut s4, a4[i], b);
-        add::<T, N, FUSED>(&mut s5, a5[i], b);
-        add::<T, N, FUSED>(&mut s6, a6[i], b);
-        add::<T, N, FUSED>(&mut s7, a7[i], b);
+    match rows.len() {
+        0..=2 => tile_of!(N, FUSED, a, rows, b, steps, out, at, [a0 s0 0, a1 s1 1]),
+        3..=4 => tile_of!(N, FUSED, a, rows, b, steps, out, at, [a0 s0 0, a1 s1 1, a2 s2 2, a3 s3 3]),
+        _ => tile_of!(
+            N, FUSED, a, rows, b, steps, out, at,
+            [a0 s0 0, a1 s1 1, a2 s2 2, a3 s3 3, a4 s4 4, a5 s5 5, a6 s6 6, a7 s7 7]
+        ),
     }
-    let mut put = |r: usize, sum: [T; N]| out[into[r] + at..][..N].copy_from_slice(&sum);
-    put(0, s0);
-    put(1, s1);
-    put(2, s2);
-    put(3, s3);
-    put(4, s4);
-    put(5, s5);
-    put(6, s6);
-    put(7, s7);
 }
 
 #[inline(always)]
@@ -330,6 +321,16 @@ impl Plan {
     fn lay_out<T: Float>(&self, image: &[T], layout: &mut [T]) {
         let ([height, width], [rows, columns]) = (self.size, self.plane);
         let Convolution { stride, padding, .. } = self.how;
+        if stride == [1, 1] {
+            let n = width.min(columns.saturating_sub(padding[1]));
+            let image = image.chunks((height * width).max(1));
+            for (image, layout) in image.zip(layout.chunks_mut(self.apart.max(1))).filter(|_| n > 0) {
+                let rows = height.min(rows.saturating_sub(padding[0])) * width;
+                let from = (padding[0] * columns + padding[1]).min(layout.len());
+                copy_rows(&image[..rows], &mut layout[from..], [width, columns], n);
+            }
+            return;
+        }
         for (r, row) in image.chunks(width.max(1)).enumerate() {
             let (c, i) = (r / height, r % height);
             let (a, i) = self.place(0, i + padding[0]);
@@ -337,11 +338,6 @@ impl Plan {
                 continue;
             }
             let plane = (c * stride[0] + a) * stride[1];
-            if stride[1] == 1 {
-                let n = width.min(columns.saturating_sub(padding[1]));
-                layout[plane * self.apart + i * columns + padding[1]..][..n].copy_from_slice(&row[..n]);
-                continue;
-            }
             for (j, &v) in row.iter().enumerate() {
                 let (b, j) = self.place(1, j + padding[1]);
                 if j < columns {
@@ -372,9 +368,7 @@ impl Plan {
                     }
                     Product { a: w, rows: &rows, b: &layout[g * self.group()..], steps: &steps, out }.run();
                     for (y, out) in y.chunks_mut(height * width).zip(block.chunks(long)) {
-                        for (y, out) in y.chunks_mut(width).zip(out.chunks(self.plane[1])) {
-                            y.copy_from_slice(&out[..width]);
-                        }
+                        copy_rows(out, y, [self.plane[1], width], width);
                     }
                 }
             }
@@ -397,7 +391,8 @@ impl Plan {
         let places = 0..at_once * width;
         let steps: Vec<(usize, usize)> =
             places.map(|p| (p / width * self.plane[1] + p % width, p * WIDE)).collect();
-        let (mut layout, mut turned) = (self.layout(), Buffer::full(steps.len() * WIDE, T::ZERO));
+        let [mut spare, mut turned] = [(); 2].map(|()| Buffer::full(steps.len() * WIDE, T::ZERO));
+        let mut layout = self.layout();
         for n in images {
             self.lay_out(&x[n * image..][..image], &mut layout);
             for i in (0..height).step_by(at_once) {
@@ -405,11 +400,14 @@ impl Plan {
                 let steps = &steps[..at_once.min(height - i) * width];
                 for (part, sum) in sum.chunks_mut(taps.len() * WIDE).enumerate() {
                     let (k, panel) = (part / self.panels(), part % self.panels());
-                    for (column, o) in (panel * WIDE..self.outputs).take(WIDE).enumerate() {
+                    // Where there are fewer outputs, the first one stands for others that nobody looks at.
+                    let first = panel * WIDE;
+                    let row = |column: usize| {
+                        let o = if first + column < self.outputs { first + column } else { first };
                         let plane = (n * self.groups + k) * self.outputs + o;
-                        let g = &g[(plane * height + i) * width..][..steps.len()];
-                        turned.iter_mut().skip(column).step_by(WIDE).zip(g).for_each(|(to, &g)| *to = g);
-                    }
+                        &g[(plane * height + i) * width..][..steps.len()]
+                    };
+                    interleave(from_fn(row), &mut spare, &mut turned);
                     let a = &layout[k * self.group() + i * self.plane[1]..];
                     Product { a, rows: &taps, b: &turned, steps, out: sum }.run();
                 }
@@ -521,16 +519,20 @@ impl<'a, T: Float> Turned<'a, T> {
     /// `g` amid its zeros.
     fn lay_out(&self, g: &[T], amid: &mut [T]) {
         let (places, [rows, columns]) = (self.plan.places, self.grid);
-        // Row `i` of `g` goes to `i + margin − low`, if that is one.
+        // Row (and column) `i` of `g` goes to `i + margin − low`, if that is one.
         let to = |k: usize, i: usize| (i + self.margin[k]).checked_sub(self.low[k]);
         let from = self.low[1].saturating_sub(self.margin[1]);
         let Some(column) = to(1, from) else { return };
         let n = columns.saturating_sub(column).min(places[1].saturating_sub(from));
-        for (r, row) in g.chunks(places[1]).enumerate() {
-            let (o, i) = (r / places[0], r % places[0]);
-            if let Some(i) = to(0, i).filter(|&i| i < rows) {
-                amid[o * apart(self.grid) + i * columns + column..][..n].copy_from_slice(&row[from..][..n]);
-            }
+        let first = self.low[0].saturating_sub(self.margin[0]);
+        let Some(row) = to(0, first) else { return };
+        let count = rows.saturating_sub(row).min(places[0].saturating_sub(first));
+        if n * count == 0 {
+            return;
+        }
+        for (g, amid) in g.chunks(places[0] * places[1]).zip(amid.chunks_mut(apart(self.grid))) {
+            let g = &g[first * places[1] + from..][..(count - 1) * places[1] + n];
+            copy_rows(g, &mut amid[row * columns + column..], [places[1], columns], n);
         }
     }
 
@@ -538,14 +540,13 @@ impl<'a, T: Float> Turned<'a, T> {
     fn take(&self, plane: [usize; 2], from: &[T], gx: &mut [T]) {
         let Convolution { stride, padding, .. } = self.plan.how;
         let [height, width] = self.plan.size;
+        if stride == [1, 1] {
+            return copy_rows(from, gx, [self.grid[1], width], width);
+        }
         let to = |k: usize, i: usize| ((self.low[k] + i) * stride[k] + plane[k]).checked_sub(padding[k]);
         for (i, row) in from.chunks(self.grid[1]).take(self.span[0]).enumerate() {
             let Some(i) = to(0, i).filter(|&i| i < height) else { continue };
             let gx = &mut gx[i * width..][..width];
-            if stride[1] == 1 {
-                gx.copy_from_slice(&row[..width]);
-                continue;
-            }
             for (j, &v) in row[..self.span[1]].iter().enumerate() {
                 if let Some(j) = to(1, j).filter(|&j| j < width) {
                     gx[j] = v;

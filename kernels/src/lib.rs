@@ -30,6 +30,7 @@ mod attention;
 mod buffer;
 mod chain;
 mod conv;
+mod copy;
 mod float;
 mod index;
 mod indices;

@@ -358,8 +358,8 @@ fn part(n: usize, tile: usize, parts: usize, i: usize) -> Range<usize> {
 
 /// Which of its loops, with roundings of their own, `gemmkit` takes for a result of this size.
 #[cfg(not(miri))]
-fn kind(m: usize, n: usize) -> (bool, bool, bool) {
-    (m.min(n) > 1, m.max(n) > 32, m.max(n) > 64)
+fn kind(m: usize, n: usize) -> (bool, usize) {
+    (m.min(n) > 1, [16, 32, 64].into_iter().filter(|&most| m.max(n) > most).count())
 }
 
 /// Whether a product is cheaper to compute by columns and turn round than to compute by rows.

@@ -214,9 +214,10 @@ impl<T: Float, F: Pool<T>> Kernel for Forward<'_, T, F> {
             for (x, y) in planes {
                 for (x, y) in x.chunks(2 * width).zip(y.chunks_mut(columns)) {
                     let (above, below) = x.split_at(width);
-                    let pairs = above.as_chunks().0.iter().zip(below.as_chunks().0);
-                    for (y, ([a, b], [c, d])) in y.iter_mut().zip(pairs) {
-                        *y = F::finish(F::join(F::join(*a, *b), F::join(*c, *d)), T::of(4.0));
+                    match columns {
+                        8.. => fours::<T, F, 8>(above, below, y),
+                        4.. => fours::<T, F, 4>(above, below, y),
+                        _ => fours::<T, F, 1>(above, below, y),
                     }
                 }
             }
@@ -232,6 +233,20 @@ impl<T: Float, F: Pool<T>> Kernel for Forward<'_, T, F> {
                 let folded = taps.iter().fold(F::START, |folded, tap| F::join(folded, padded[at + tap]));
                 *y = F::finish(folded, n);
             }
+        }
+    }
+}
+
+/// The results of two rows whose windows are squares of four, `N` at once, at the end some for the second time.
+#[inline(always)]
+fn fours<T: Float, F: Pool<T>, const N: usize>(above: &[T], below: &[T], y: &mut [T]) {
+    let last = y.len() - N;
+    for at in (0..last).step_by(N).chain([last]) {
+        let y: &mut [T; N] = y[at..].first_chunk_mut().expect("N or more");
+        let (above, below) = (&above[2 * at..][..2 * N], &below[2 * at..][..2 * N]);
+        for i in 0..N {
+            let [a, b, c, d] = [above[2 * i], above[2 * i + 1], below[2 * i], below[2 * i + 1]];
+            y[i] = F::finish(F::join(F::join(a, b), F::join(c, d)), T::of(4.0));
         }
     }
 }

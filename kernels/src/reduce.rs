@@ -291,7 +291,10 @@ impl<T: Float, F: Fold<T>> Kernel for Rows<'_, T, F> {
             let mut block = [F::START; LANES];
             for at in (0..self.each).step_by(LANES) {
                 let n = LANES.min(self.each - at);
-                let part = slice.map(|slice| &slice[row * self.each + at..][..n]);
+                let part = match slice {
+                    Some(slice) => Some(&slice[row * self.each + at..][..n]),
+                    None => walker.lying(n),
+                };
                 // A whole block needs no copy.
                 if let Some(part) = part.and_then(|part| part.first_chunk()).filter(|_| self.each > LANES) {
                     tree.push(part);

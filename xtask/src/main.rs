@@ -16,9 +16,11 @@ mod steps;
 use lexopt::prelude::*;
 use shell::{Outcome, Repo};
 use std::collections::BTreeSet;
-use std::process::ExitCode;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Instant;
-use steps::{EXTRA, STEPS, Step};
+use steps::{BESIDE, EXTRA, STEPS, Step};
 
 const USAGE: &str = "\
 cargo xtask test [--list] [STEP…]    every check there is, or only the steps named
@@ -95,12 +97,17 @@ fn list() -> bool {
 /// Runs the steps in order and stops at the first that fails.
 fn test(repo: &Repo, chosen: Vec<&Step>) -> bool {
     steps::remember(repo);
+    let is_beside = |step: &&&Step| step.name == BESIDE && chosen.len() > 1;
+    let mut beside = chosen.iter().find(is_beside).map(|step| Beside::start(repo, step.name));
     let mut times = Vec::new();
     let mut failure = None;
     for (i, step) in chosen.iter().enumerate() {
         println!("\n== {} of {}: {} ({})", i + 1, chosen.len(), step.name, step.what);
         let start = Instant::now();
-        let outcome = (step.run)(repo);
+        let outcome = match beside.take_if(|_| step.name == BESIDE) {
+            Some(beside) => beside.and_then(|beside| beside.finish()),
+            None => (step.run)(repo),
+        };
         let seconds = start.elapsed().as_secs_f64();
         times.push((step.name, seconds, outcome.is_ok()));
         println!("   {} {} in {seconds:.1} s", step.name, if outcome.is_ok() { "passed" } else { "FAILED" });
@@ -108,6 +115,9 @@ fn test(repo: &Repo, chosen: Vec<&Step>) -> bool {
             failure = Some((step.name, error));
             break;
         }
+    }
+    if let Some(Ok(beside)) = beside {
+        beside.stop(repo);
     }
     println!();
     for (name, seconds, passed) in &times {
@@ -124,6 +134,46 @@ fn test(repo: &Repo, chosen: Vec<&Step>) -> bool {
     let failed = usize::from(failure.is_some());
     println!("\n{} passed, {failed} failed", times.len() - failed);
     failed == 0
+}
+
+/// A step in a process of its own.
+struct Beside {
+    process: Child,
+    /// What it prints.
+    log: PathBuf,
+}
+
+impl Beside {
+    fn start(repo: &Repo, name: &str) -> Outcome<Beside> {
+        let log = repo.root.join(&repo.target).join(format!("{name}.log"));
+        let start = || {
+            let file = File::create(&log)?;
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["test", name]).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+            command.spawn()
+        };
+        println!("== {name} runs beside the other steps, into {}", log.display());
+        let process = start().map_err(|error| format!("{name} cannot be started: {error}"))?;
+        Ok(Beside { process, log })
+    }
+
+    /// Waits for it and shows what it printed.
+    fn finish(mut self) -> Outcome {
+        let status = self.process.wait().map_err(|error| error.to_string())?;
+        print!("{}", std::fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string()));
+        if status.success() { Ok(()) } else { Err(format!("it ended with {status}, as shown above")) }
+    }
+
+    /// Ends it and what it has started.
+    fn stop(mut self, repo: &Repo) {
+        fn end(repo: &Repo, process: &str) {
+            let children = repo.ask(&format!("pgrep -P {process}")).unwrap_or_default();
+            let _ = repo.ask(&format!("kill {process}"));
+            children.lines().for_each(|child| end(repo, child));
+        }
+        end(repo, &self.process.id().to_string());
+        let _ = self.process.wait();
+    }
 }
 
 /// The price of depending on the library, beside what it may cost.
