@@ -16,6 +16,7 @@ mod optim;
 mod place;
 mod protocols;
 mod random;
+mod replay;
 mod save;
 mod tensor;
 mod transform;
@@ -51,6 +52,8 @@ mod _femtograd {
     use super::optim::{Adam, Sgd};
     #[pymodule_export]
     use super::random::PyRng;
+    #[pymodule_export]
+    use super::replay::{PyIndices, PyReplay};
     #[pymodule_export]
     use super::save::{load, save};
 

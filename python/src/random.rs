@@ -6,7 +6,7 @@ use crate::ops::args::{Shape, Size, count};
 use crate::tensor::fresh;
 use crate::{guard, place};
 use femtograd::random::Rng;
-use femtograd::{Array, Indices, Tensor};
+use femtograd::{Array, Indices, Tensor, replay};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use std::sync::{Mutex, MutexGuard};
@@ -25,6 +25,18 @@ impl PyRng {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    /// Refuses to draw numbers that a recorded program would keep.
+    pub fn check(&self, py: Python<'_>, op: &str) -> PyResult<()> {
+        if replay::stage() != replay::Tracing::Function {
+            return Ok(());
+        }
+        Err(PyValueError::new_err(format!(
+            "{op}: random numbers are drawn, and a recorded program would keep them as they are now: draw them outside, and \
+             give them to the recorded function as an argument\n  at {}",
+            place::here(py)
+        )))
+    }
+
     /// One number as a float, or a constant of a shape.
     fn draw<'py>(
         &self,
@@ -34,6 +46,7 @@ impl PyRng {
         dtype: Option<&Bound<'py, PyAny>>,
         f: fn(&mut Rng) -> f64,
     ) -> PyResult<Bound<'py, PyAny>> {
+        self.check(py, op)?;
         fn all<T: Real>(rng: &PyRng, shape: &[usize], f: fn(&mut Rng) -> f64) -> Any {
             let mut rng = rng.lock();
             T::wrap(Tensor::constant(Array::from_fn(shape, |_| T::of(f(&mut rng)))))
@@ -70,8 +83,9 @@ impl PyRng {
     /// >>> rng = femtograd.Rng(0)
     /// >>> rng.split().uniform() == rng.split().uniform()
     /// False
-    fn split(&self) -> PyRng {
-        PyRng(Mutex::new(self.lock().split()))
+    fn split(&self, py: Python<'_>) -> PyResult<PyRng> {
+        self.check(py, "split")?;
+        Ok(PyRng(Mutex::new(self.lock().split())))
     }
 
     /// `u ∈ [0, 1)`, uniformly: a float, or a constant of independent ones if a shape is given.
@@ -112,6 +126,7 @@ impl PyRng {
     /// (2,)
     #[pyo3(signature = (n, shape = None))]
     fn below<'py>(&self, py: Python<'py>, n: Size, shape: Option<Shape>) -> PyResult<Bound<'py, PyAny>> {
+        self.check(py, "below")?;
         if n.0 == 0 {
             let place = place::here(py);
             return Err(PyValueError::new_err(format!("below: there is no number below 0\n  at {place}")));
@@ -132,6 +147,7 @@ impl PyRng {
     /// >>> sorted(femtograd.Rng(1).permutation(4).tolist())
     /// [0, 1, 2, 3]
     fn permutation<'py>(&self, py: Python<'py>, n: Size) -> PyResult<Bound<'py, PyAny>> {
+        self.check(py, "permutation")?;
         count("permutation", &[n.0])?;
         let order = guard::call_long(py, n.0, || self.lock().permutation(n.0))?;
         convert::positions(py, &order.into())
