@@ -49,9 +49,9 @@ mod _femtograd {
         shape::{concat, concatenate, stack},
     };
     #[pymodule_export]
-    use super::optim::{Adam, Sgd};
+    use super::optim::{Adam, Sgd, restore_adam, restore_sgd};
     #[pymodule_export]
-    use super::random::PyRng;
+    use super::random::{PyRng, restore_rng};
     #[pymodule_export]
     use super::replay::{PyIndices, PyReplay};
     #[pymodule_export]

@@ -65,6 +65,13 @@ impl PyRng {
     }
 }
 
+/// The generator that `__reduce__` took apart.
+#[pyfunction]
+#[pyo3(name = "_restore_rng")]
+pub fn restore_rng(state: [u64; 2]) -> PyRng {
+    PyRng(Mutex::new(Rng::from_state(state)))
+}
+
 #[pymethods]
 impl PyRng {
     #[new]
@@ -151,6 +158,12 @@ impl PyRng {
         count("permutation", &[n.0])?;
         let order = guard::call_long(py, n.0, || self.lock().permutation(n.0))?;
         convert::positions(py, &order.into())
+    }
+
+    /// Pickled as where it stands, it goes on from there.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, ([u64; 2],))> {
+        let restore = py.import("femtograd._femtograd")?.getattr("_restore_rng")?;
+        Ok((restore, (self.lock().state(),)))
     }
 
     fn __copy__(&self) -> PyRng {
