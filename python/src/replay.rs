@@ -357,16 +357,19 @@ fn merged<T: Real>(mask: &[bool], x: &[Tensor<T>], others: &[Tensor<T>]) -> List
 
 /// Calls the function as it is written.
 fn call<T: Real>(f: &Py<PyAny>, xs: &List<T>, indices: &[Indices]) -> Tensor<T> {
-    let first = Tensor::constant(T::ZERO).id();
-    let y: Tensor<T> = guard::python(|py| {
+    guard::python(|py| {
         let integers = indices.iter().map(|indices| Bound::new(py, PyIndices(indices.clone())));
         let integers = PyList::new(py, integers.collect::<PyResult<Vec<_>>>()?)?;
         let y = f.bind(py).call1((results(py, xs.clone())?, integers))?;
         tensor_of("a function's result", &y.get_item(0)?)
-    });
-    if stage() == Tracing::Function {
-        check_captured(&y, xs, first);
-    }
+    })
+}
+
+/// The same, to make a program of what it does.
+fn recorded<T: Real>(f: &Py<PyAny>, xs: &List<T>, indices: &[Indices]) -> Tensor<T> {
+    let first = Tensor::constant(T::ZERO).id();
+    let y = call(f, xs, indices);
+    check_captured(&y, xs, first);
     y
 }
 
@@ -461,7 +464,7 @@ impl<'a, T: Stored> Taken<'a, T> {
             None => {
                 let (f, order) = (from.f.clone(), mask.clone());
                 let written: Box<dyn Fn(&List<T>, &Others<T>) -> Tensor<T> + Send + Sync> =
-                    Box::new(move |x, others| call(&f, &merged(&order, x, &others.0), &others.1));
+                    Box::new(move |x, others| recorded(&f, &merged(&order, x, &others.0), &others.1));
                 (mask, record_with(written))
             }
         };
