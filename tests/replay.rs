@@ -369,3 +369,21 @@ fn nothing_is_handed_on_from_call_to_call() {
     let why = refusal(|| f.value(&Tensor::constant([1.0, 2.0])));
     assert!(why.contains("kept from an earlier call"), "{why}");
 }
+
+#[test]
+#[cfg_attr(miri, ignore)] // takes minutes
+fn what_examples_count_for_is_not_kept() {
+    use femtograd::CrossEntropy;
+    let weighted =
+        |smoothing: f64| CrossEntropy { weights: vec![1.0, 2.0], smoothing, ..CrossEntropy::default() };
+    let f = move |x: &Tensor<f64>, classes: &Indices| x.cross_entropy_with(classes, &weighted(0.0));
+    let replay = record_with(&f);
+    let x = Tensor::constant([[1.0, 2.0], [3.0, 5.0]]);
+    for classes in [[0, 1], [1, 1], [0, 0]] {
+        agrees(&f, &replay, &x, &classes.into());
+    }
+    let smoothed =
+        record_with(move |x: &Tensor<f64>, classes: &Indices| x.cross_entropy_with(classes, &weighted(0.1)));
+    let why = refusal(|| smoothed.value_with(&x, &[0, 1].into()));
+    assert!(why.contains("what each example counts for"), "{why}");
+}

@@ -576,7 +576,7 @@ class Adam:
 # -- recorded functions
 @final
 class _Indices:
-    __array_ufunc__: None
+    def __array_ufunc__(self, ufunc: Any, method: str, /, *inputs: Any, **kwargs: Any) -> Any: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property

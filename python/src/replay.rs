@@ -7,13 +7,14 @@
 use crate::any::Real;
 use crate::convert;
 use crate::ops::args;
+use crate::tensor::PyTensor;
 use crate::transform::{arguments, count, results, tensor_of};
 use crate::{guard, ops, place, typed};
 use femtograd::replay::{Tracing, indices_from, replays, stage};
 use femtograd::{Array, Error, Indices, Op, Place, Replay, Tensor, record_with};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyIterator, PyList, PyTuple};
+use pyo3::types::{PyDict, PyIterator, PyList, PyNotImplemented, PyTuple};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
@@ -108,6 +109,21 @@ impl PyIndices {
         Ok(PyIndices(of))
     }
 
+    /// An operator of NumPy's; what is no array of integers has its own.
+    fn operate<'py>(
+        name: &str,
+        other: &Bound<'py, PyAny>,
+        a: &Bound<'py, PyAny>,
+        b: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = a.py();
+        if other.is_instance_of::<PyTensor>() {
+            return Ok(PyNotImplemented::get(py).to_owned().into_any());
+        }
+        let result = PyIndices::by(py, &convert::numpy(py)?.getattr(name)?, &[a, b])?;
+        Ok(Bound::new(py, result)?.into_any())
+    }
+
     fn refused<R>(&self, py: Python<'_>, what: &str) -> PyResult<R> {
         Err(PyValueError::new_err(format!(
             "record: {what} the integers of an argument of shape {:?}, and a recorded program would keep them as they are \
@@ -124,16 +140,19 @@ macro_rules! operators {
         #[pymethods]
         impl PyIndices {
             $(
-                fn $left(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<PyIndices> {
-                    PyIndices::by(slf.py(), &convert::numpy(slf.py())?.getattr($name)?, &[slf.as_any(), other])
+                fn $left<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                    PyIndices::operate($name, other, slf.as_any(), other)
                 }
-                fn $right(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<PyIndices> {
-                    PyIndices::by(slf.py(), &convert::numpy(slf.py())?.getattr($name)?, &[other, slf.as_any()])
+                fn $right<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                    PyIndices::operate($name, other, other, slf.as_any())
                 }
             )*
         }
     };
 }
+
+/// NumPy's names of these.
+const OPERATORS: [&str; 5] = ["add", "subtract", "multiply", "floor_divide", "remainder"];
 
 operators! {
     "add" __add__ __radd__;
@@ -145,10 +164,25 @@ operators! {
 
 #[pymethods]
 impl PyIndices {
-    /// An array of NumPy's on the left of an operator leaves it to the right.
-    #[classattr]
-    #[pyo3(name = "__array_ufunc__")]
-    const ARRAY_UFUNC: Option<()> = None;
+    /// Operators with an array of NumPy's on the left.
+    #[pyo3(signature = (ufunc, method, /, *inputs, **kwargs))]
+    fn __array_ufunc__<'py>(
+        &self,
+        ufunc: &Bound<'py, PyAny>,
+        method: &str,
+        inputs: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = ufunc.py();
+        let name: String = ufunc.getattr("__name__")?.extract()?;
+        if method == "__call__" && kwargs.is_none() && OPERATORS.contains(&name.as_str()) && inputs.len() == 2
+        {
+            let (a, b) = (inputs.get_item(0)?, inputs.get_item(1)?);
+            let other = if a.is_instance_of::<PyIndices>() { &b } else { &a };
+            return PyIndices::operate(&name, other, &a, &b);
+        }
+        self.refused(py, &format!("numpy.{name} shows"))
+    }
 
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
@@ -493,7 +527,7 @@ impl PyReplay {
         &self,
         xs: &Bound<'py, PyAny>,
         indices: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, crate::tensor::PyTensor>> {
+    ) -> PyResult<Bound<'py, PyTensor>> {
         let py = xs.py();
         let indices = indices.try_iter()?.map(|x| integers(&x?)).collect::<PyResult<Vec<_>>>()?;
         let recording = femtograd::recording();

@@ -36,7 +36,7 @@ mod trace;
 
 pub use crate::context::Tracing;
 pub use trace::indices_from;
-pub(crate) use trace::{check_read, follow, follows, is_input, wanted};
+pub(crate) use trace::{check_read, follow, follows, is_input, is_rebound, wanted};
 
 use crate::context::{self, Products, products, tracing, unrecorded};
 use crate::kernels::Shape;

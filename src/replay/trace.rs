@@ -166,6 +166,11 @@ pub(crate) fn follow<T: Float>(
     Ok(y)
 }
 
+/// Whether a function is being recorded and these integers are those of each call.
+pub(crate) fn is_rebound(indices: &Indices) -> bool {
+    tracing() && is_given(indices)
+}
+
 /// Refuses to give away a value that a program would keep.
 #[cold]
 #[track_caller]
