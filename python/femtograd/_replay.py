@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -27,63 +28,112 @@ class _Hole:
 _REAL, _INTEGERS = _Hole(), _Hole()
 
 
+class _Kind(Enum):
+    """What an argument, or a part of one, is by its type."""
+
+    TENSOR, NUMBER, ARRAY, INTEGERS, MAPPING, SEQUENCE, DATACLASS, MODULE, GENERATOR, UNHASHABLE, PLAIN = range(11)
+
+
+@functools.lru_cache(maxsize=1024)
+def _kind(of: type) -> _Kind:
+    if issubclass(of, Tensor):
+        return _Kind.TENSOR
+    if issubclass(of, (float, np.floating)):
+        return _Kind.NUMBER
+    if issubclass(of, np.ndarray):
+        return _Kind.ARRAY
+    if issubclass(of, _Indices):
+        return _Kind.INTEGERS
+    if issubclass(of, Mapping):
+        return _Kind.MAPPING
+    if issubclass(of, (list, tuple)):
+        return _Kind.SEQUENCE
+    if issubclass(of, Module):
+        return _Kind.MODULE
+    if is_dataclass(of):
+        return _Kind.DATACLASS
+    if not issubclass(of, (int, str, type, np.generic)) and (hasattr(of, "__array__") or hasattr(of, "__dlpack__")):
+        return _Kind.ARRAY
+    if issubclass(of, _GENERATORS):
+        return _Kind.GENERATOR
+    return _Kind.UNHASHABLE if of.__hash__ is None else _Kind.PLAIN
+
+
+def _of_array(x: Any) -> _Hole:
+    """Whether an array is one of integers: truth values are numbers to compute with."""
+    if not isinstance(x, np.ndarray):
+        x = np.asarray(x) if hasattr(x, "__array__") else np.from_dlpack(x)
+    return _INTEGERS if x.dtype.kind in "iu" else _REAL
+
+
 class _Arguments:
-    """Arguments, taken apart: `form` is their structure without tensors and arrays of integers, `key` tells it from others."""
+    """Arguments, taken apart: tensors and what makes some, arrays of integers, and a key of all else."""
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.reals: list[Any] = []
         self.integers: list[Any] = []
-        self.form, self.key = self._take((args, kwargs), False)
+        self._key: list[Any] = []
+        self._walk(args, False)
+        self._walk(kwargs, False)
+        self.key = tuple(self._key)
 
-    def _take(self, x: Any, in_module: bool) -> tuple[Any, Any]:
-        """The form of a part and its key. In a module only tensors are replaced: its settings stay what they are."""
-        if isinstance(x, Tensor):
+    def _walk(self, x: Any, in_module: bool) -> None:
+        """In a module only tensors are taken: its settings stay what they are."""
+        kind, key = _kind(type(x)), self._key
+        if kind is _Kind.TENSOR:
             self.reals.append(x)
-            return _REAL, _REAL
-        if not in_module and (hole := _hole(x)):
-            (self.reals if hole is _REAL else self.integers).append(x)
-            return hole, hole
-        if isinstance(x, (Mapping, list, tuple)):
-            keys = tuple(x) if isinstance(x, Mapping) else ()
-            parts = [self._take(value, in_module) for value in (x.values() if isinstance(x, Mapping) else x)]
-            form = _like(x, keys, [form for form, _ in parts])
-            return form, (type(x), keys, tuple(key for _, key in parts))
-        inner = isinstance(x, Module)
-        if inner or is_dataclass(x) and not isinstance(x, type):
-            names = {**getattr(x, "__dict__", {})} if inner else _fields(x)
-            taken = {name: self._take(value, in_module or inner) for name, value in names.items()}
-            form = _copied(x, {name: form for name, (form, _) in taken.items()})
-            return form, (type(x), tuple((name, key) for name, (_, key) in taken.items()))
-        if isinstance(x, _GENERATORS) and not in_module:
+            key.append(_REAL)
+        elif kind is _Kind.SEQUENCE:
+            key += (type(x), len(x))
+            for part in x:
+                self._walk(part, in_module)
+        elif kind is _Kind.PLAIN or in_module and kind is _Kind.NUMBER:
+            key += (type(x), x)
+        elif kind is _Kind.MAPPING:
+            key += (type(x), tuple(x))
+            for part in x.values():
+                self._walk(part, in_module)
+        elif kind is _Kind.MODULE or kind is _Kind.DATACLASS:
+            parts = vars(x) if kind is _Kind.MODULE else _fields(x)
+            key += (type(x), tuple(parts))
+            for part in parts.values():
+                self._walk(part, in_module or kind is _Kind.MODULE)
+        elif in_module:
+            key += (_Hole, id(x))  # the form holds it, so the number is its own
+        elif kind is _Kind.NUMBER or kind is _Kind.ARRAY and _of_array(x) is _REAL:
+            self.reals.append(x)
+            key.append(_REAL)
+        elif kind is _Kind.ARRAY or kind is _Kind.INTEGERS:
+            self.integers.append(x)
+            key.append(_INTEGERS)
+        elif kind is _Kind.GENERATOR:
             raise TypeError(
                 f"record: an argument of type {type(x).__name__} gives something else each time it is asked, and a program "
                 "would keep what it gave first: give what it gives"
             )
-        try:
-            hash(x)
-        except TypeError:
-            if in_module:
-                return x, (_Hole, id(x))  # it is held, so the number is its own
+        else:
             raise TypeError(
                 f"record: an argument of type {type(x).__name__} would be part of the program, and has no hash by which "
                 "another one could be told from it"
-            ) from None
-        return x, (type(x), x)
+            )
 
 
-def _hole(x: Any) -> _Hole | None:
-    """Whether it makes a tensor, or is an array of integers, or neither."""
-    if isinstance(x, (float, np.floating)):
+def _form(x: Any, in_module: bool = False) -> Any:
+    """The structure without what `_Arguments` takes out of it. A program keeps this, and no tensors."""
+    kind = _kind(type(x))
+    if kind is _Kind.TENSOR or kind is _Kind.NUMBER and not in_module:
         return _REAL
-    if isinstance(x, _Indices):
-        return _INTEGERS
-    if isinstance(x, np.ndarray):
-        return _INTEGERS if x.dtype.kind in "iu" else _REAL
-    if isinstance(x, (int, str, type, np.generic, list, tuple, Mapping)) or x is None:
-        return None
-    if hasattr(x, "__array__") or hasattr(x, "__dlpack__"):
-        return _hole(np.asarray(x) if hasattr(x, "__array__") else np.from_dlpack(x))
-    return None
+    if kind is _Kind.SEQUENCE:
+        return _like(x, (), [_form(part, in_module) for part in x])
+    if kind is _Kind.MAPPING:
+        return _like(x, tuple(x), [_form(part, in_module) for part in x.values()])
+    if kind is _Kind.MODULE:
+        return _copied(x, {name: _form(part, True) for name, part in vars(x).items()})
+    if kind is _Kind.DATACLASS:
+        return _copied(x, {name: _form(part, in_module) for name, part in _fields(x).items()})
+    if in_module:
+        return x
+    return _of_array(x) if kind is _Kind.ARRAY else _INTEGERS if kind is _Kind.INTEGERS else x
 
 
 def _fields(x: Any) -> dict[str, Any]:
@@ -111,14 +161,14 @@ def _filled(form: Any, reals: Iterator[Any], integers: Iterator[Any]) -> Any:
     """The form with these in the places of tensors and integers."""
     if isinstance(form, _Hole):
         return next(reals if form is _REAL else integers)
-    if isinstance(form, Mapping):
+    kind = _kind(type(form))
+    if kind is _Kind.MAPPING:
         return _like(form, tuple(form), [_filled(part, reals, integers) for part in form.values()])
-    if isinstance(form, (list, tuple)):
+    if kind is _Kind.SEQUENCE:
         return _like(form, (), [_filled(part, reals, integers) for part in form])
-    if isinstance(form, Module):
-        return _copied(form, {name: _filled(part, reals, integers) for name, part in vars(form).items()})
-    if is_dataclass(form) and not isinstance(form, type):
-        return _copied(form, {name: _filled(part, reals, integers) for name, part in _fields(form).items()})
+    if kind is _Kind.MODULE or kind is _Kind.DATACLASS:
+        parts = vars(form) if kind is _Kind.MODULE else _fields(form)
+        return _copied(form, {name: _filled(part, reals, integers) for name, part in parts.items()})
     return form
 
 
@@ -164,19 +214,19 @@ def record(f: Callable[..., Any]) -> Callable[..., Tensor]:
     programs: dict[Any, _Replay] = {}
     lock = threading.Lock()
 
-    def program(arguments: _Arguments) -> _Replay:
+    def program(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Replay:
         def of_flat(reals: list[Tensor], integers: list[_Indices]) -> list[Any]:
             args, kwargs = _filled(form, iter(reals), iter(integers))
             return [one_leaf("record", f(*args, **kwargs))]
 
-        form = arguments.form
+        form = _form((args, kwargs))
         return _Replay(of_flat)
 
     @functools.wraps(f)
     def replayed(*args: Any, **kwargs: Any) -> Tensor:
         arguments = _Arguments(args, kwargs)
         with lock:
-            known = programs.pop(arguments.key, None) or program(arguments)
+            known = programs.pop(arguments.key, None) or program(args, kwargs)
             programs[arguments.key] = known  # the last one used comes last
             oldest = programs.pop(next(iter(programs))) if len(programs) > _KEPT else None
         del oldest  # what goes may run code

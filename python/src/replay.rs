@@ -184,18 +184,22 @@ impl PyIndices {
         self.refused(py, &format!("numpy.{name} shows"))
     }
 
+    /// The length of each axis.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.0.shape())
     }
+    /// The number of axes.
     #[getter]
     fn ndim(&self) -> usize {
         self.0.shape().len()
     }
+    /// The number of integers.
     #[getter]
     fn size(&self) -> usize {
         self.0.as_slice().len()
     }
+    /// `int64`.
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         convert::dtype(py, "int64")
@@ -219,6 +223,7 @@ impl PyIndices {
         let rows = (0..slf.get().__len__()?).map(row).collect::<PyResult<Vec<_>>>()?;
         PyList::new(py, rows)?.try_iter()
     }
+    /// The same integers in the same order under another shape, in which one length may be -1.
     #[pyo3(signature = (*shape))]
     fn reshape(slf: &Bound<'_, Self>, shape: &Bound<'_, PyTuple>) -> PyResult<PyIndices> {
         let (py, indices) = (slf.py(), &slf.get().0);
@@ -228,6 +233,7 @@ impl PyIndices {
         let shape: Vec<usize> = dummy.call_method1("reshape", (shape,))?.getattr("shape")?.extract()?;
         Ok(PyIndices(indices.reshape(&shape).expect("as many elements")))
     }
+    /// The same integers in a row.
     fn ravel(slf: &Bound<'_, Self>) -> PyResult<PyIndices> {
         let indices = &slf.get().0;
         Ok(PyIndices(indices.reshape(&[indices.as_slice().len()]).expect("as many elements")))
@@ -238,9 +244,11 @@ impl PyIndices {
         let _ = (dtype, copy);
         self.refused(py, "an array shows")
     }
+    /// Raises ValueError: a program would keep what it shows.
     fn tolist(&self, py: Python<'_>) -> PyResult<()> {
         self.refused(py, "a list shows")
     }
+    /// Raises ValueError: a program would keep what it shows.
     fn item(&self, py: Python<'_>) -> PyResult<()> {
         self.refused(py, "an int is asked for of")
     }
