@@ -34,8 +34,7 @@ class _Kind(Enum):
     TENSOR, NUMBER, ARRAY, INTEGERS, MAPPING, SEQUENCE, DATACLASS, MODULE, GENERATOR, UNHASHABLE, PLAIN = range(11)
 
 
-@functools.lru_cache(maxsize=1024)
-def _kind(of: type) -> _Kind:
+def _kind_of(of: type) -> _Kind:
     if issubclass(of, Tensor):
         return _Kind.TENSOR
     if issubclass(of, (float, np.floating)):
@@ -57,6 +56,9 @@ def _kind(of: type) -> _Kind:
     if issubclass(of, _GENERATORS):
         return _Kind.GENERATOR
     return _Kind.UNHASHABLE if of.__hash__ is None else _Kind.PLAIN
+
+
+_kind: Callable[[type], _Kind] = functools.lru_cache(maxsize=1024)(_kind_of)
 
 
 def _of_array(x: Any) -> _Hole:
