@@ -13,6 +13,7 @@ use crate::{guard, ops, place, typed};
 use femtograd::replay::{Tracing, indices_from, replays, stage};
 use femtograd::{Array, Error, Indices, Op, Place, Replay, Tensor, record_with};
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PyNotImplemented, PyTuple};
 use std::collections::HashSet;
@@ -529,6 +530,17 @@ impl PyReplay {
     #[new]
     fn new(f: Py<PyAny>) -> PyReplay {
         PyReplay { f: Arc::new(f), single: Mutex::default(), double: Mutex::default() }
+    }
+
+    /// For what refers to itself, as a function does that calls itself. Its function is this object's own only if nobody else
+    /// has it: not where a graph's node does, or a thread that runs some programs.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let (Ok(single), Ok(double)) = (self.single.try_lock(), self.double.try_lock())
+            && Arc::strong_count(&self.f) == 1 + single.len() + double.len()
+        {
+            visit.call(&*self.f)?;
+        }
+        Ok(())
     }
 
     fn __call__<'py>(
