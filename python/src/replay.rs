@@ -185,6 +185,17 @@ impl PyIndices {
         self.refused(py, &format!("numpy.{name} shows"))
     }
 
+    fn __array_function__<'py>(
+        &self,
+        func: &Bound<'py, PyAny>,
+        types: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
+        let _ = (types, args, kwargs);
+        self.refused(func.py(), &format!("numpy.{} shows", func.getattr("__name__")?))
+    }
+
     /// The length of each axis.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {

@@ -70,7 +70,8 @@ pub(super) struct Program<T: Float> {
     pub(super) ops: Vec<Held<T>>,
     /// The ops that take integers: which op, where they come from, under which shape.
     pub(super) indices: Vec<(usize, Source, Shape)>,
-    pub(super) inputs: Vec<Slot>,
+    /// None of what is not used.
+    pub(super) inputs: Vec<Option<Slot>>,
     /// What is done, and which arrays are let go afterwards.
     pub(super) items: Vec<(Item<T>, Vec<u32>)>,
     pub(super) results: Vec<Use>,
@@ -117,7 +118,9 @@ impl<T: Float> Program<T> {
     ) -> SmallVec<[Array<T>; 4]> {
         let Program { ops, memory, .. } = self;
         for (slot, x) in self.inputs.iter().zip(inputs) {
-            memory.put(*slot, x.clone());
+            if let Some(slot) = slot {
+                memory.put(*slot, x.clone());
+            }
         }
         for (op, source, shape) in &self.indices {
             let other = source.now(indices).reshape(shape).expect("indices of the same shape");
