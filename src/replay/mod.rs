@@ -261,8 +261,8 @@ impl<T: Float, X: Tree<T>, G: Given<T>, F: Fn(&X, &G) -> Tensor<T>> Replay<T, X,
         (y, x.with(&mut results))
     }
 
-    /// The value, and the gradient at `x` if the value is one number: constants. The function is run once for both, whichever
-    /// it turns out to be.
+    /// The value, and the gradient at `x` if the value is one number: constants. It is recorded once, whichever it turns out to
+    /// be.
     ///
     /// # Panics
     /// As [`value_with`](Self::value_with).
