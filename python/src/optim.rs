@@ -143,7 +143,7 @@ impl Sgd {
     }
 
     /// Pickled with its parameters: in one pickle with a model it updates that one.
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py, (Vec<Py<PyTensor>>, f64, bool)>> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py, SgdParts>> {
         let optim::Sgd { lr, allow_missing, .. } = *lock(&self.state);
         Ok((restorer(py, "_restore_sgd")?, (self.parameters.list(py), lr, allow_missing)))
     }
@@ -332,6 +332,8 @@ impl Adam {
 
 /// How something is made again, and what of.
 type Reduced<'py, A> = (Bound<'py, PyAny>, A);
+/// What gradient descent is made of: parameters and settings.
+type SgdParts = (Vec<Py<PyTensor>>, f64, bool);
 /// What Adam is made of: parameters, settings, and the moments of those of each type.
 type Parts<'py> = (Vec<Py<PyTensor>>, f64, (f64, f64), f64, bool, Vec<Moment<'py>>, Vec<Moment<'py>>);
 /// Of a parameter: steps, and two arrays.

@@ -24,8 +24,10 @@ type List<T> = Vec<Tensor<T>>;
 type Others<T> = (List<T>, Vec<Indices>);
 /// A function as it is written, of what it is differentiated by.
 type Written<T> = Arc<dyn Fn(&[Tensor<T>]) -> Tensor<T> + Send + Sync>;
-type Recorded<T> =
-    Replay<T, List<T>, Others<T>, Box<dyn Fn(&List<T>, &Others<T>) -> Tensor<T> + Send + Sync>>;
+type Function<T> = dyn Fn(&List<T>, &Others<T>) -> Tensor<T> + Send + Sync;
+type Recorded<T> = Replay<T, List<T>, Others<T>, Box<Function<T>>>;
+/// By which arguments want a gradient.
+type Programs<T> = Mutex<Vec<(Vec<bool>, Recorded<T>)>>;
 /// Integers in row-major order, and their shape.
 type Values = (Vec<i64>, Vec<usize>);
 
@@ -452,16 +454,15 @@ fn check_captured<T: Real>(y: &Tensor<T>, xs: &[Tensor<T>], first: u64) {
 
 /// A type that functions are recorded for.
 trait Stored: Real {
-    #[allow(clippy::type_complexity)]
-    fn programs(of: &PyReplay) -> &Mutex<Vec<(Vec<bool>, Recorded<Self>)>>;
+    fn programs(of: &PyReplay) -> &Programs<Self>;
 }
 impl Stored for f32 {
-    fn programs(of: &PyReplay) -> &Mutex<Vec<(Vec<bool>, Recorded<f32>)>> {
+    fn programs(of: &PyReplay) -> &Programs<f32> {
         &of.single
     }
 }
 impl Stored for f64 {
-    fn programs(of: &PyReplay) -> &Mutex<Vec<(Vec<bool>, Recorded<f64>)>> {
+    fn programs(of: &PyReplay) -> &Programs<f64> {
         &of.double
     }
 }
@@ -470,9 +471,9 @@ impl Stored for f64 {
 #[pyclass(name = "_Replay", module = "femtograd._femtograd", frozen)]
 pub struct PyReplay {
     f: Arc<Py<PyAny>>,
-    /// By which arguments want a gradient. A thread that runs some has taken them out.
-    single: Mutex<Vec<(Vec<bool>, Recorded<f32>)>>,
-    double: Mutex<Vec<(Vec<bool>, Recorded<f64>)>>,
+    /// A thread that runs some has taken them out.
+    single: Programs<f32>,
+    double: Programs<f64>,
 }
 
 impl PyReplay {
@@ -517,7 +518,7 @@ impl<'a, T: Stored> Taken<'a, T> {
             Some(i) => all.remove(i),
             None => {
                 let (f, order) = (from.f.clone(), mask.clone());
-                let written: Box<dyn Fn(&List<T>, &Others<T>) -> Tensor<T> + Send + Sync> =
+                let written: Box<Function<T>> =
                     Box::new(move |x, others| recorded(&f, &merged(&order, x, &others.0), &others.1));
                 (mask, record_with(written))
             }

@@ -40,10 +40,12 @@ pub(super) fn at_work<R>(arguments: impl Iterator<Item = u64>, f: impl FnOnce() 
     context::traced(Tracing::Op, f)
 }
 
+type How = dyn Fn(&[Indices]) -> Indices + Send + Sync;
+
 /// Integers that were computed from others.
 pub(super) struct Computed {
     from: Vec<Indices>,
-    how: Box<dyn Fn(&[Indices]) -> Indices + Send + Sync>,
+    how: Box<How>,
 }
 
 /// [`Indices`] computed from others: in a function that is being [recorded](crate::record()) they are those of each call if any
