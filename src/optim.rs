@@ -103,14 +103,17 @@ impl<T: Float> Adam<T> {
     /// Goes on from what [`state`](Self::state) was.
     ///
     /// ```
-    /// use femtograd::{Array, Tensor, optim::Adam};
-    /// let (mut w, mut adam) = (Tensor::new([1.0, 2.0]), Adam::new(0.1));
+    /// use femtograd::{Tensor, optim::Adam};
+    /// let mut w: Tensor<f64> = Tensor::new([1.0, 2.0]);
+    /// let mut adam = Adam::new(0.1);
     /// (&w * &w).sum().backward();
     /// adam.step([&mut w]);
     /// let mut again = Adam::new(0.1);
     /// again.set_state(adam.state().map(|(steps, mean, square)| (steps, mean.clone(), square.clone())));
-    /// (&w * &w).sum().backward();
-    /// let mut twin = w.clone();
+    /// let mut twin = Tensor::new(w.data());
+    /// for w in [&w, &twin] {
+    ///     (w * w).sum().backward();
+    /// }
     /// adam.step([&mut w]);
     /// again.step([&mut twin]);
     /// assert_eq!(w.data(), twin.data());
