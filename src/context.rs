@@ -93,8 +93,8 @@ struct Context {
 }
 
 /// Whether a function is being recorded to be [replayed](crate::record()).
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Tracing {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracing {
     /// No.
     No,
     /// Yes: whatever is computed from an input is recorded.

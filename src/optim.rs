@@ -94,6 +94,46 @@ impl<T: Float> Adam<T> {
         Adam { lr, betas: (0.9, 0.999), epsilon: 1e-8, allow_missing: false, states: Vec::new() }
     }
 
+    /// What it keeps of each parameter, in order: how many steps it has taken, and the two moments. Nothing before the first
+    /// step.
+    pub fn state(&self) -> impl Iterator<Item = (u32, &Array<T>, &Array<T>)> {
+        self.states.iter().map(|state| (state.steps.unsigned_abs(), &state.mean, &state.square))
+    }
+
+    /// Goes on from what [`state`](Self::state) was.
+    ///
+    /// ```
+    /// use femtograd::{Tensor, optim::Adam};
+    /// let mut w: Tensor<f64> = Tensor::new([1.0, 2.0]);
+    /// let mut adam = Adam::new(0.1);
+    /// (&w * &w).sum().backward();
+    /// adam.step([&mut w]);
+    /// let mut again = Adam::new(0.1);
+    /// again.set_state(adam.state().map(|(steps, mean, square)| (steps, mean.clone(), square.clone())));
+    /// let mut twin = Tensor::new(w.data());
+    /// for w in [&w, &twin] {
+    ///     (w * w).sum().backward();
+    /// }
+    /// adam.step([&mut w]);
+    /// again.step([&mut twin]);
+    /// assert_eq!(w.data(), twin.data());
+    /// ```
+    ///
+    /// # Panics
+    /// If two moments of one parameter have different shapes.
+    #[track_caller]
+    pub fn set_state(&mut self, states: impl IntoIterator<Item = (u32, Array<T>, Array<T>)>) {
+        let state = |(steps, mean, square): (u32, Array<T>, Array<T>)| {
+            let (a, b) = (mean.shape(), square.shape());
+            if a != b {
+                let why = format!("moments of one parameter have the shapes {a:?} and {b:?}");
+                Tensor::<T>::refuse("set_state", &why, &[])
+            }
+            State { steps: i32::try_from(steps).unwrap_or(i32::MAX), mean, square }
+        };
+        self.states = states.into_iter().map(state).collect();
+    }
+
     /// One step. Give the same parameters in the same order each time: the moments are kept by position. The
     /// parameters' gradients are used up: the new leaves have none.
     ///
@@ -120,7 +160,7 @@ impl<T: Float> Adam<T> {
         let _whole = uninterrupted();
         for ((p, g), state) in parameters.into_iter().zip(gradients).zip(&mut self.states) {
             let Some(g) = g else { continue };
-            state.steps += 1;
+            state.steps = state.steps.saturating_add(1);
             let update = Update {
                 betas: [T::of(self.betas.0), T::of(self.betas.1)],
                 rate: T::of(self.lr / (1.0 - self.betas.0.powi(state.steps))),

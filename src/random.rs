@@ -27,6 +27,24 @@ impl Rng {
         Rng { seed: mix(seed), counter: 0 }
     }
 
+    /// Where it stands, to go on from there another time: see [`from_state`](Self::from_state).
+    pub fn state(&self) -> [u64; 2] {
+        [self.seed, self.counter]
+    }
+
+    /// The generator that stood there.
+    ///
+    /// ```
+    /// use femtograd::random::Rng;
+    /// let mut rng = Rng::new(7);
+    /// rng.uniform();
+    /// let mut again = Rng::from_state(rng.state());
+    /// assert_eq!(again.uniform(), rng.uniform());
+    /// ```
+    pub fn from_state([seed, counter]: [u64; 2]) -> Rng {
+        Rng { seed, counter }
+    }
+
     /// A generator of its own, which this one determines.
     pub fn split(&mut self) -> Rng {
         Rng::new(self.next_u64())
@@ -34,7 +52,7 @@ impl Rng {
 
     /// 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
-        self.counter += 1;
+        self.counter = self.counter.wrapping_add(1);
         mix(self.seed.wrapping_add(self.counter.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
     }
 

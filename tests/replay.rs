@@ -96,6 +96,7 @@ fn broadcasts_sums_and_views() {
 #[cfg_attr(miri, ignore)] // takes minutes
 fn an_unused_argument_one_given_twice_and_one_returned() {
     replays(&[&[3], &[2]], |x| x[0].sum());
+    replays(&[&[3], &[0]], |x| x[0].sum());
     replays(&[&[]], |x| x[0].clone());
     replays(&[&[]], |_| Tensor::constant(3.0));
     let twice = record(|(a, b): &(Tensor<f64>, Tensor<f64>)| (a * b).sum());
@@ -305,4 +306,85 @@ fn threads_do_not_change_the_bits() {
     let (one, two) = (run(1), run(2));
     set_threads(0);
     assert!(one == two);
+}
+
+#[test]
+#[cfg_attr(miri, ignore)] // takes minutes
+fn integers_are_computed_again() {
+    use femtograd::replay::indices_from;
+    let shifted = |by: usize| {
+        move |from: &[Indices]| {
+            Indices::from_vec(from[0].as_slice().iter().map(|i| i + by).collect::<Vec<_>>(), from[0].shape())
+        }
+    };
+    // The place in a row of all elements, from rows, which are kept, and columns, which are given.
+    let f = move |x: &Tensor<f64>, columns: &Indices| {
+        let next = indices_from(&[columns], shifted(1));
+        let places = indices_from(&[&Indices::from([0, 1]), &next], |from| {
+            let (rows, columns) = (from[0].as_slice(), from[1].as_slice());
+            rows.iter().zip(columns).map(|(i, j)| 3 * i + j).collect::<Vec<_>>().into()
+        });
+        x.reshape(&[6]).index_select(0, places.reshape(&[2, 1]).unwrap()).powi(2).sum()
+    };
+    let replay = record_with(&f);
+    let x = Tensor::constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    for columns in [[0, 1], [1, 0], [1, 1]] {
+        agrees(&f, &replay, &x, &columns.into());
+    }
+    assert_eq!(replay.value_with(&x, &[0, 1].into()).item(), 2.0 * 2.0 + 6.0 * 6.0);
+    let kept = record(move |x: &Tensor<f64>| {
+        x.index_select(0, indices_from(&[&Indices::from([0])], shifted(1))).sum()
+    });
+    assert!(refusal(|| kept.value(&x)).contains("a recorded program would keep these indices"));
+}
+
+#[test]
+#[cfg_attr(miri, ignore)] // takes minutes
+fn the_gradient_is_given_where_there_is_one() {
+    let runs = std::cell::Cell::new(0);
+    let square = record(|x: &Tensor<f64>| {
+        runs.set(runs.get() + 1);
+        x * x
+    });
+    for x in [3.0, 4.0] {
+        let (y, dy) = square.try_value_and_grad_with(&Tensor::constant(x), &());
+        assert_eq!((y.item(), dy.unwrap().item()), (x * x, 2.0 * x));
+    }
+    let (y, dy) = square.try_value_and_grad_with(&Tensor::constant([1.0, 2.0]), &());
+    assert_eq!((y.to_string(), dy.is_none(), runs.get()), ("[1, 4]".into(), true, 2));
+}
+
+#[test]
+#[cfg_attr(miri, ignore)] // takes minutes
+fn nothing_is_handed_on_from_call_to_call() {
+    let before = std::cell::RefCell::new(None);
+    let f = record(|x: &Tensor<f64>| {
+        let y = match &*before.borrow() {
+            Some(before) => x.sum() + before,
+            None => x.sum(),
+        };
+        *before.borrow_mut() = Some(y.clone());
+        y
+    });
+    assert_eq!(f.value(&Tensor::constant([1.0])).item(), 1.0);
+    let why = refusal(|| f.value(&Tensor::constant([1.0, 2.0])));
+    assert!(why.contains("kept from an earlier call"), "{why}");
+}
+
+#[test]
+#[cfg_attr(miri, ignore)] // takes minutes
+fn what_examples_count_for_is_not_kept() {
+    use femtograd::CrossEntropy;
+    let weighted =
+        |smoothing: f64| CrossEntropy { weights: vec![1.0, 2.0], smoothing, ..CrossEntropy::default() };
+    let f = move |x: &Tensor<f64>, classes: &Indices| x.cross_entropy_with(classes, &weighted(0.0));
+    let replay = record_with(&f);
+    let x = Tensor::constant([[1.0, 2.0], [3.0, 5.0]]);
+    for classes in [[0, 1], [1, 1], [0, 0]] {
+        agrees(&f, &replay, &x, &classes.into());
+    }
+    let smoothed =
+        record_with(move |x: &Tensor<f64>, classes: &Indices| x.cross_entropy_with(classes, &weighted(0.1)));
+    let why = refusal(|| smoothed.value_with(&x, &[0, 1].into()));
+    assert!(why.contains("what each example counts for"), "{why}");
 }

@@ -107,6 +107,7 @@ from femtograd._inspect import (
     report,
     verify,
 )
+from femtograd._replay import record
 from femtograd._transform import (
     Tape,
     checkpoint,
@@ -209,6 +210,7 @@ __all__ = [
     "laplacian",
     "linearize",
     "no_grad",
+    "record",
     "recording",
     "strict",
     "tangent",

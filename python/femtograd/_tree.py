@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from femtograd._femtograd import Tensor
+from femtograd._femtograd import Tensor, _Indices
 
 
 def is_leaf(x: Any) -> bool:
@@ -16,7 +16,7 @@ def is_leaf(x: Any) -> bool:
         return True
     if isinstance(x, int):
         return not isinstance(x, (bool, Enum))
-    if isinstance(x, (list, tuple, Mapping, str)) or x is None or isinstance(x, type):
+    if isinstance(x, (list, tuple, Mapping, str, _Indices)) or x is None or isinstance(x, type):
         return False
     return hasattr(x, "__array__") or hasattr(x, "__dlpack__")
 

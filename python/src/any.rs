@@ -1,6 +1,8 @@
 //! A tensor of either float type: Python has one class for both.
 
+use crate::guard;
 use femtograd::{Array, Place, Tensor};
+use pyo3::prelude::*;
 
 /// What a Python object stands for.
 #[derive(Clone)]
@@ -33,8 +35,8 @@ pub trait Real: femtograd::Float {
     /// The buffer protocol's.
     const FORMAT: &'static std::ffi::CStr;
     fn wrap(x: Tensor<Self>) -> Any;
-    /// The tensor, if it is of this type; a constant is converted.
-    fn find(any: &Any) -> Option<Tensor<Self>>;
+    /// The tensor, if it is of this type; a constant is converted, which reads it.
+    fn find(any: &Any) -> PyResult<Option<Tensor<Self>>>;
     /// The same numbers, rounded to this type.
     fn converted<A: Real>(x: &Array<A>) -> Array<Self> {
         match (x as &dyn std::any::Any).downcast_ref::<Array<Self>>() {
@@ -50,12 +52,12 @@ impl Real for f32 {
     fn wrap(x: Tensor<f32>) -> Any {
         Any::F32(x)
     }
-    fn find(any: &Any) -> Option<Tensor<f32>> {
-        match any {
+    fn find(any: &Any) -> PyResult<Option<Tensor<f32>>> {
+        Ok(match any {
             Any::F32(x) => Some(x.clone()),
-            Any::F64(x) if !x.wants_grad() => Some(Tensor::constant(converted(x.data()))),
+            Any::F64(x) if !x.wants_grad() => Some(rounded(x)?),
             Any::F64(_) => None,
-        }
+        })
     }
 }
 
@@ -65,13 +67,18 @@ impl Real for f64 {
     fn wrap(x: Tensor<f64>) -> Any {
         Any::F64(x)
     }
-    fn find(any: &Any) -> Option<Tensor<f64>> {
-        match any {
+    fn find(any: &Any) -> PyResult<Option<Tensor<f64>>> {
+        Ok(match any {
             Any::F64(x) => Some(x.clone()),
-            Any::F32(x) if !x.wants_grad() => Some(Tensor::constant(converted(x.data()))),
+            Any::F32(x) if !x.wants_grad() => Some(rounded(x)?),
             Any::F32(_) => None,
-        }
+        })
     }
+}
+
+/// A constant in another type.
+fn rounded<A: Real, B: Real>(x: &Tensor<A>) -> PyResult<Tensor<B>> {
+    Python::attach(|py| guard::call(py, || Tensor::constant(converted(x.data()))))
 }
 
 /// The same numbers, rounded to another type.
@@ -92,7 +99,7 @@ impl Any {
         each!(self, x -> x.shape())
     }
     pub fn len(&self) -> usize {
-        each!(self, x -> x.data().len())
+        self.shape().iter().product()
     }
     pub fn wants_grad(&self) -> bool {
         each!(self, x -> x.wants_grad())

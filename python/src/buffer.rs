@@ -2,8 +2,8 @@
 
 use crate::any::{Any, Real};
 use crate::convert::{self, Numbers};
-use crate::each;
 use crate::tensor::PyTensor;
+use crate::{each, guard};
 use femtograd::kernels::{Buffer, Layout};
 use femtograd::{Array, Shape};
 use pyo3::buffer::PyBuffer;
@@ -134,6 +134,11 @@ impl PyTensor {
                 strides: layout.strides.iter().map(|&s| s * size as isize).collect(),
             }
         }
+        guard::call_quick(slf.py(), 0, || {
+            each!(&x, x -> {
+                x.data();
+            })
+        })?;
         let mut export = Box::new(match &x {
             Any::F32(x) => fill(x.data(), strided, view),
             Any::F64(x) => fill(x.data(), strided, view),
@@ -157,12 +162,33 @@ impl PyTensor {
         drop(unsafe { Box::from_raw((*view).internal.cast::<Export>()) });
     }
 
+    /// For NumPy, which takes the buffer, and this where there is none: to say why.
+    #[pyo3(signature = (dtype = None, copy = None))]
+    fn __array__<'py>(
+        slf: &Bound<'py, Self>,
+        dtype: Option<&Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let array = PyTensor::numpy(slf)?;
+        let array = match dtype {
+            Some(dtype) if !array.getattr("dtype")?.eq(dtype)? => array.call_method1("astype", (dtype,))?,
+            _ => array,
+        };
+        if copy == Some(true) { array.call_method0("copy") } else { Ok(array) }
+    }
+
     /// The value as a NumPy array that shares the memory and is read-only.
     ///
     /// >>> Tensor([1.0, 2.0]).numpy()
     /// array([1., 2.])
     pub fn numpy<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        convert::numpy(slf.py())?.call_method1("asarray", (slf,))
+        let (py, x) = (slf.py(), slf.get().any());
+        guard::call_quick(py, 0, || {
+            each!(&x, x -> {
+                x.data();
+            })
+        })?; // NumPy would not say why there is no buffer
+        convert::numpy(py)?.call_method1("asarray", (slf,))
     }
 
     /// The value as a float, or as nested lists of floats.
@@ -190,13 +216,13 @@ impl PyTensor {
         if !x.shape().is_empty() {
             return Ok(PyTensor::numpy(slf)?.str()?.to_string());
         }
-        match &x {
+        let py = slf.py();
+        let number = guard::call_quick(py, 0, || each!(&x, x -> convert::to_f64(x.item())))?;
+        Ok(match &x {
             // The shortest text that is this number in its own type.
-            Any::F32(x) => {
-                Ok(convert::numpy(slf.py())?.call_method1("float32", (x.item(),))?.str()?.to_string())
-            }
-            Any::F64(x) => Ok(pyo3::types::PyFloat::new(slf.py(), x.item()).repr()?.to_string()),
-        }
+            Any::F32(_) => convert::numpy(py)?.call_method1("float32", (number,))?.str()?.to_string(),
+            Any::F64(_) => pyo3::types::PyFloat::new(py, number).repr()?.to_string(),
+        })
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

@@ -1,6 +1,9 @@
 //! Numbers from Python: of its own, of NumPy, and of whatever can show an array.
 
 use crate::any::{Any, Real};
+use crate::guard;
+use crate::ops::args;
+use crate::replay::PyIndices;
 use crate::tensor::PyTensor;
 use femtograd::{Array, Float, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -17,12 +20,12 @@ pub enum Numbers {
 }
 
 impl Numbers {
-    /// The value of a tensor.
-    pub fn of(x: &Any) -> Numbers {
-        match x {
+    /// The value of a tensor, which a function that is being recorded may not read.
+    pub fn of(py: Python<'_>, x: &Any) -> PyResult<Numbers> {
+        guard::call_quick(py, 0, || match x {
             Any::F32(x) => Numbers::F32(x.data().clone()),
             Any::F64(x) => Numbers::F64(x.data().clone()),
-        }
+        })
     }
     /// A leaf that wants a gradient.
     pub fn variable(self) -> Any {
@@ -111,7 +114,7 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
         return Ok(Numbers::F64(Array::scalar(number)));
     }
     if let Ok(x) = x.cast::<PyTensor>() {
-        return Ok(Numbers::of(&x.get().any()));
+        return Numbers::of(x.py(), &x.get().any());
     }
     if x.is_none() || x.is_instance_of::<PyString>() || x.is_instance_of::<PyComplex>() {
         return Err(no_number(x));
@@ -232,8 +235,15 @@ fn gather(
 
 /// Whole numbers: an int, lists of them, an array; negative ones count from the end of an axis of `n`.
 pub fn indices(op: &str, x: &Bound<'_, PyAny>, n: usize) -> PyResult<femtograd::Indices> {
-    let (flat, shape) = crate::ops::args::whole(op, x, PyTypeError::new_err)?;
-    crate::ops::args::inside(x.py(), op, flat, &shape, n)
+    if let Ok(given) = x.cast::<PyIndices>() {
+        let op = op.to_owned();
+        return given.get().computed(x.py(), move |py, place, from| {
+            let [(flat, shape)] = from else { unreachable!("from one array") };
+            args::inside_at(py, place, &op, flat.clone(), shape, n)
+        });
+    }
+    let (flat, shape) = args::whole(op, x, PyTypeError::new_err)?;
+    args::inside(x.py(), op, flat, &shape, n)
 }
 
 /// Indices as NumPy's array of int64.

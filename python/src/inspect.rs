@@ -38,7 +38,7 @@ fn places(places: &[Place]) -> Vec<String> {
 #[pyo3(name = "_gradcheck")]
 pub fn gradcheck<'py>(py: Python<'py>, f: Py<PyAny>, xs: &Bound<'py, PyAny>) -> Fields<'py> {
     let found: Gradcheck = typed!(arguments("gradcheck", xs)?, xs => {
-        let inputs: Vec<_> = xs.iter().map(|x| x.data().clone()).collect();
+        let inputs: Vec<_> = guard::call(py, || xs.iter().map(|x| x.data().clone()).collect())?;
         guard::call_long(py, count(&xs), || inspect::gradcheck(|x| called_for_one(&f, &x.to_vec()), &inputs))?
     });
     Ok(fields! { py;

@@ -16,6 +16,7 @@ mod optim;
 mod place;
 mod protocols;
 mod random;
+mod replay;
 mod save;
 mod tensor;
 mod transform;
@@ -48,9 +49,11 @@ mod _femtograd {
         shape::{concat, concatenate, stack},
     };
     #[pymodule_export]
-    use super::optim::{Adam, Sgd};
+    use super::optim::{Adam, Sgd, restore_adam, restore_sgd};
     #[pymodule_export]
-    use super::random::PyRng;
+    use super::random::{PyRng, restore_rng};
+    #[pymodule_export]
+    use super::replay::{PyIndices, PyReplay};
     #[pymodule_export]
     use super::save::{load, save};
 

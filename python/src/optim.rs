@@ -1,9 +1,10 @@
 //! Optimisers: those of the library, over Python's objects.
 
-use crate::any::Any;
-use crate::tensor::PyTensor;
+use crate::any::{Any, Real};
+use crate::convert;
+use crate::tensor::{PyTensor, fresh};
 use crate::{each, guard, place};
-use femtograd::{Tensor, optim};
+use femtograd::{Array, Tensor, optim};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -141,6 +142,12 @@ impl Sgd {
         self.parameters.step(py, |p| state.clone().step(p), |p| state.clone().step(p))
     }
 
+    /// Pickled with its parameters: in one pickle with a model it updates that one.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py, SgdParts>> {
+        let optim::Sgd { lr, allow_missing, .. } = *lock(&self.state);
+        Ok((restorer(py, "_restore_sgd")?, (self.parameters.list(py), lr, allow_missing)))
+    }
+
     /// Forgets every parameter's gradient.
     ///
     /// >>> w = Tensor(1.0)
@@ -247,6 +254,19 @@ impl Adam {
         )
     }
 
+    /// Pickled with its parameters and their moments: in one pickle with a model it updates that one.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py, Parts<'py>>> {
+        // Let go of before NumPy is called, where another thread may ask for it.
+        let (single, double) = {
+            let state = lock(&self.state);
+            (state.single.clone(), state.double.clone())
+        };
+        let optim::Adam { lr, betas, epsilon, allow_missing, .. } = double;
+        let (single, double) = (states(py, &single)?, states(py, &double)?);
+        let parts = (self.parameters.list(py), lr, betas, epsilon, allow_missing, single, double);
+        Ok((restorer(py, "_restore_adam")?, parts))
+    }
+
     /// Forgets every parameter's gradient.
     ///
     /// >>> w = Tensor(1.0)
@@ -308,4 +328,60 @@ impl Adam {
     fn epsilon(&self) -> f64 {
         lock(&self.state).single.epsilon
     }
+}
+
+/// How something is made again, and what of.
+type Reduced<'py, A> = (Bound<'py, PyAny>, A);
+/// What gradient descent is made of: parameters and settings.
+type SgdParts = (Vec<Py<PyTensor>>, f64, bool);
+/// What Adam is made of: parameters, settings, and the moments of those of each type.
+type Parts<'py> = (Vec<Py<PyTensor>>, f64, (f64, f64), f64, bool, Vec<Moment<'py>>, Vec<Moment<'py>>);
+/// Of a parameter: steps, and two arrays.
+type Moment<'py> = (u32, Bound<'py, PyAny>, Bound<'py, PyAny>);
+
+fn restorer<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("femtograd._femtograd")?.getattr(name)
+}
+
+/// What is kept of each parameter, as NumPy's arrays.
+fn states<'py, T: Real>(py: Python<'py>, of: &optim::Adam<T>) -> PyResult<Vec<Moment<'py>>> {
+    let array = |numbers: &Array<T>| {
+        let x = guard::call_quick(py, 0, || T::wrap(Tensor::constant(numbers.clone())))?;
+        PyTensor::numpy(&fresh(py, x)?)
+    };
+    of.state().map(|(steps, mean, square)| Ok((steps, array(mean)?, array(square)?))).collect()
+}
+
+fn set_states<T: Real>(py: Python<'_>, of: &mut optim::Adam<T>, states: &[Moment<'_>]) -> PyResult<()> {
+    let numbers = |x: &Bound<'_, PyAny>| Ok::<_, PyErr>(convert::numbers(x, None)?.own::<T>());
+    let states = states.iter().map(|(steps, mean, square)| Ok((*steps, numbers(mean)?, numbers(square)?)));
+    let states = states.collect::<PyResult<Vec<_>>>()?;
+    guard::call_quick(py, 0, || of.set_state(states))
+}
+
+/// The optimiser that `__reduce__` took apart.
+#[pyfunction]
+#[pyo3(name = "_restore_sgd")]
+pub fn restore_sgd(parameters: &Bound<'_, PyAny>, lr: f64, allow_missing: bool) -> PyResult<Sgd> {
+    Sgd::new(parameters, lr, allow_missing)
+}
+
+/// The optimiser that `__reduce__` took apart.
+#[pyfunction]
+#[pyo3(name = "_restore_adam")]
+pub fn restore_adam(
+    parameters: &Bound<'_, PyAny>,
+    lr: f64,
+    betas: (f64, f64),
+    epsilon: f64,
+    allow_missing: bool,
+    single: Vec<Moment<'_>>,
+    double: Vec<Moment<'_>>,
+) -> PyResult<Adam> {
+    let adam = Adam::new(parameters, lr, betas, epsilon, allow_missing)?;
+    let mut state = lock(&adam.state);
+    set_states(parameters.py(), &mut state.single, &single)?;
+    set_states(parameters.py(), &mut state.double, &double)?;
+    drop(state);
+    Ok(adam)
 }

@@ -6,7 +6,7 @@ use crate::ops::args::{Shape, Size, count};
 use crate::tensor::fresh;
 use crate::{guard, place};
 use femtograd::random::Rng;
-use femtograd::{Array, Indices, Tensor};
+use femtograd::{Array, Indices, Tensor, replay};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use std::sync::{Mutex, MutexGuard};
@@ -25,6 +25,18 @@ impl PyRng {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    /// Refuses to draw numbers that a recorded program would keep.
+    pub fn check(&self, py: Python<'_>, op: &str) -> PyResult<()> {
+        if replay::stage() != replay::Tracing::Function {
+            return Ok(());
+        }
+        Err(PyValueError::new_err(format!(
+            "{op}: random numbers are drawn, and a recorded program would keep them as they are now: draw them outside, and \
+             give them to the recorded function as an argument\n  at {}",
+            place::here(py)
+        )))
+    }
+
     /// One number as a float, or a constant of a shape.
     fn draw<'py>(
         &self,
@@ -34,6 +46,7 @@ impl PyRng {
         dtype: Option<&Bound<'py, PyAny>>,
         f: fn(&mut Rng) -> f64,
     ) -> PyResult<Bound<'py, PyAny>> {
+        self.check(py, op)?;
         fn all<T: Real>(rng: &PyRng, shape: &[usize], f: fn(&mut Rng) -> f64) -> Any {
             let mut rng = rng.lock();
             T::wrap(Tensor::constant(Array::from_fn(shape, |_| T::of(f(&mut rng)))))
@@ -50,6 +63,13 @@ impl PyRng {
         })?;
         Ok(fresh(py, x)?.into_any())
     }
+}
+
+/// The generator that `__reduce__` took apart.
+#[pyfunction]
+#[pyo3(name = "_restore_rng")]
+pub fn restore_rng(state: [u64; 2]) -> PyRng {
+    PyRng(Mutex::new(Rng::from_state(state)))
 }
 
 #[pymethods]
@@ -70,8 +90,9 @@ impl PyRng {
     /// >>> rng = femtograd.Rng(0)
     /// >>> rng.split().uniform() == rng.split().uniform()
     /// False
-    fn split(&self) -> PyRng {
-        PyRng(Mutex::new(self.lock().split()))
+    fn split(&self, py: Python<'_>) -> PyResult<PyRng> {
+        self.check(py, "split")?;
+        Ok(PyRng(Mutex::new(self.lock().split())))
     }
 
     /// `u ∈ [0, 1)`, uniformly: a float, or a constant of independent ones if a shape is given.
@@ -112,6 +133,7 @@ impl PyRng {
     /// (2,)
     #[pyo3(signature = (n, shape = None))]
     fn below<'py>(&self, py: Python<'py>, n: Size, shape: Option<Shape>) -> PyResult<Bound<'py, PyAny>> {
+        self.check(py, "below")?;
         if n.0 == 0 {
             let place = place::here(py);
             return Err(PyValueError::new_err(format!("below: there is no number below 0\n  at {place}")));
@@ -132,9 +154,16 @@ impl PyRng {
     /// >>> sorted(femtograd.Rng(1).permutation(4).tolist())
     /// [0, 1, 2, 3]
     fn permutation<'py>(&self, py: Python<'py>, n: Size) -> PyResult<Bound<'py, PyAny>> {
+        self.check(py, "permutation")?;
         count("permutation", &[n.0])?;
         let order = guard::call_long(py, n.0, || self.lock().permutation(n.0))?;
         convert::positions(py, &order.into())
+    }
+
+    /// Pickled as where it stands, it goes on from there.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, ([u64; 2],))> {
+        let restore = py.import("femtograd._femtograd")?.getattr("_restore_rng")?;
+        Ok((restore, (self.lock().state(),)))
     }
 
     fn __copy__(&self) -> PyRng {

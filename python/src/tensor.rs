@@ -124,10 +124,10 @@ pub fn of_one_type(op: &str, xs: Vec<Any>) -> PyResult<Typed> {
             name(&xs[b])
         ))
     })?;
-    fn all<T: Real>(xs: &[Any]) -> Vec<Tensor<T>> {
-        xs.iter().map(|x| T::find(x).expect("a variable of the type, or a constant")).collect()
+    fn all<T: Real>(xs: &[Any]) -> PyResult<Vec<Tensor<T>>> {
+        xs.iter().map(|x| Ok(T::find(x)?.expect("a variable of the type, or a constant"))).collect()
     }
-    Ok(if single { Typed::F32(all(&xs)) } else { Typed::F64(all(&xs)) })
+    Ok(if single { Typed::F32(all(&xs)?) } else { Typed::F64(all(&xs)?) })
 }
 
 /// Tensors of one type.
@@ -443,7 +443,7 @@ impl PyTensor {
             let why = format!("astype: a graph has one type, and this {} variable is part of one", x.dtype());
             return Err(PyTypeError::new_err(why));
         }
-        let numbers = Numbers::of(&x);
+        let numbers = Numbers::of(py, &x)?;
         fresh(
             py,
             guard::call(py, || {

@@ -52,9 +52,9 @@ pub fn arguments(op: &str, xs: &Bound<'_, PyAny>) -> PyResult<Typed> {
 }
 
 /// A tensor or constant in a given type, which a variable must have.
-fn tensor_of<T: Real>(what: &str, x: &Bound<'_, PyAny>) -> PyResult<Tensor<T>> {
+pub fn tensor_of<T: Real>(what: &str, x: &Bound<'_, PyAny>) -> PyResult<Tensor<T>> {
     let x = argument_or_constant(x)?;
-    T::find(&x).ok_or_else(|| {
+    T::find(&x)?.ok_or_else(|| {
         PyTypeError::new_err(format!(
             "{what} is a {} variable of shape {:?}, made at {}, in a computation of {} numbers",
             x.dtype(),
@@ -70,7 +70,7 @@ fn tensors_of<T: Real>(what: &str, xs: &Bound<'_, PyAny>) -> PyResult<List<T>> {
 }
 
 /// New objects for results.
-fn results<T: Real>(py: Python<'_>, xs: List<T>) -> PyResult<Bound<'_, PyList>> {
+pub fn results<T: Real>(py: Python<'_>, xs: List<T>) -> PyResult<Bound<'_, PyList>> {
     PyList::new(py, xs.into_iter().map(|x| fresh(py, T::wrap(x))).collect::<PyResult<Vec<_>>>()?)
 }
 

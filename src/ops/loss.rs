@@ -10,6 +10,7 @@ use crate::kernels::{self, Error, Picks};
 use crate::num::{Float, Num};
 use crate::once::native;
 use crate::op::chain;
+use crate::replay::is_rebound;
 use crate::{Array, Indices, Operand, Rule, Tensor};
 
 /// `y = x²/2` for `|x| ≤ δ`, `δ·(|x| − δ/2)` beyond: a parabola that goes on as a straight line (Huber 1964).
@@ -357,7 +358,13 @@ fn check_classes<T: Float>(x: &Tensor<T>, classes: &Indices, options: &CrossEntr
 /// The mean over rows of logarithms of probabilities, of what each says of its class.
 #[track_caller]
 fn against_classes<T: Float>(log: &Tensor<T>, classes: &Indices, options: &CrossEntropy) -> Tensor<T> {
-    let CrossEntropy { ignore, smoothing, .. } = options;
+    let CrossEntropy { weights, ignore, smoothing } = options;
+    if (ignore.is_some() || !weights.is_empty()) && is_rebound(classes) {
+        let why = "what each example counts for would stay as it is now in a recorded program, where this is taken apart: \
+                   with weights, or a class to ignore, it is given to a recorded function without smoothing, and not \
+                   differentiated inside";
+        Tensor::refuse("cross_entropy", why, &[log])
+    }
     let (columns, all) = (log.shape()[1], classes.as_slice());
     let part = options.part(all);
     // The rows that count, with their classes: these indices themselves where all do.

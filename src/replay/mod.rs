@@ -24,8 +24,8 @@
 //! A program does the same ops each time. A function whose ops depend on a value has to look at that value, so that is
 //! where it is refused: [`data`](crate::Tensor::data), [`item`](crate::Tensor::item) and printing panic for what depends on an
 //! argument, at the line that asks. [`where_`](crate::where_) chooses without looking. Indices are treated alike: an op that takes
-//! some must be given those of an argument ([`record_with`]), in its own shape or reshaped, since labels or tokens that the
-//! function has captured would stay what they were in the first call.
+//! some must be given those of an argument ([`record_with`]), in its own shape or reshaped, or [computed](indices_from) from
+//! some, since labels or tokens that the function has captured would stay what they were in the first call.
 //!
 //! Inside [`strict`](crate::strict) and [`count_strong_zeros`](crate::count_strong_zeros), and inside another function that is
 //! being recorded, a recorded function runs as it is written.
@@ -34,9 +34,11 @@ mod plan;
 mod program;
 mod trace;
 
-pub(crate) use trace::{check_read, follow, follows, is_input, wanted};
+pub use crate::context::Tracing;
+pub use trace::indices_from;
+pub(crate) use trace::{check_read, follow, follows, is_input, is_rebound, wanted};
 
-use crate::context::{Products, products, tracing, unrecorded};
+use crate::context::{self, Products, products, tracing, unrecorded};
 use crate::kernels::Shape;
 use crate::num::Float;
 use crate::transform::{Tree, tensors, value_and_grad};
@@ -46,6 +48,17 @@ use program::Program;
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use trace::Graph;
+
+/// Whether this thread is recording a function. For bindings, which have to refuse what a program cannot do again where this
+/// library does not see it.
+pub fn stage() -> Tracing {
+    context::trace()
+}
+
+/// Whether a recorded function that is called now is replayed, and not run as it is written.
+pub fn replays() -> bool {
+    !tracing() && products() == Products::Guarded
+}
 
 /// How many sets of shapes a recorded function remembers.
 const KEPT: usize = 8;
@@ -180,9 +193,19 @@ pub struct Replay<T: Float, X, G, F> {
     of: PhantomData<fn(&X, &G)>,
 }
 
+/// What a program is to give.
+#[derive(Clone, Copy, PartialEq)]
+enum Wanted {
+    Value,
+    /// The value, one number, and the gradient.
+    Gradient,
+    /// The value, and the gradient if that is one number.
+    Both,
+}
+
 /// A program and what it is for.
 struct Kept<T: Float> {
-    with_gradient: bool,
+    wanted: Wanted,
     /// The shapes of all tensors and indices.
     shapes: Vec<Shape>,
     program: Program<T>,
@@ -221,7 +244,7 @@ impl<T: Float, X: Tree<T>, G: Given<T>, F: Fn(&X, &G) -> Tensor<T>> Replay<T, X,
         if products() != Products::Guarded {
             return no_grad(|| (self.f)(x, given));
         }
-        self.run(false, x, given, Place::here()).next().expect("a value")
+        self.run(Wanted::Value, x, given, Place::here()).next().expect("a value")
     }
 
     /// The value, one number, and the gradient at `x`, in its structure: constants.
@@ -230,29 +253,49 @@ impl<T: Float, X: Tree<T>, G: Given<T>, F: Fn(&X, &G) -> Tensor<T>> Replay<T, X,
     /// As [`value_with`](Self::value_with); or if the function does not return one number.
     #[track_caller]
     pub fn value_and_grad_with(&self, x: &X, given: &G) -> (Tensor<T>, X::Of<Tensor<T>>) {
-        if tracing() || products() != Products::Guarded {
+        if !replays() {
             return value_and_grad(|x: &X| (self.f)(x, given))(x);
         }
-        let mut results = self.run(true, x, given, Place::here());
+        let mut results = self.run(Wanted::Gradient, x, given, Place::here());
         let y = results.next().expect("a value");
         (y, x.with(&mut results))
     }
 
-    fn run(&self, with_gradient: bool, x: &X, given: &G, place: Place) -> impl Iterator<Item = Tensor<T>> {
+    /// The value, and the gradient at `x` if the value is one number: constants. It is recorded once, whichever it turns out to
+    /// be.
+    ///
+    /// # Panics
+    /// As [`value_with`](Self::value_with).
+    #[track_caller]
+    pub fn try_value_and_grad_with(&self, x: &X, given: &G) -> (Tensor<T>, Option<X::Of<Tensor<T>>>) {
+        if !replays() {
+            let y = self.value_with(x, given);
+            if y.shape().iter().product::<usize>() != 1 {
+                return (y, None);
+            }
+            let (y, dy) = self.value_and_grad_with(x, given);
+            return (y, Some(dy));
+        }
+        let mut results = self.run(Wanted::Both, x, given, Place::here());
+        let y = results.next().expect("a value");
+        let is_one = y.data().len() == 1;
+        (y, is_one.then(|| x.with(&mut results)))
+    }
+
+    fn run(&self, wanted: Wanted, x: &X, given: &G, place: Place) -> impl Iterator<Item = Tensor<T>> {
         let (mut all, mut indices) = (tensors(x), vec![]);
         let by = all.len();
         given.parts(&mut all, &mut indices);
         let shapes = || all.iter().map(|x| x.shape()).chain(indices.iter().map(|i| i.shape()));
-        let fits = |kept: &Kept<T>| {
-            kept.with_gradient == with_gradient && kept.shapes.iter().map(|shape| &shape[..]).eq(shapes())
-        };
+        let fits =
+            |kept: &Kept<T>| kept.wanted == wanted && kept.shapes.iter().map(|shape| &shape[..]).eq(shapes());
         let known = self.programs.borrow().iter().position(fits);
         // Taken out while it runs: what it calls may call this function too.
         let mut kept = match known {
             Some(i) => self.programs.borrow_mut().remove(i),
             None => {
-                let program = self.prepare(with_gradient, x, given, &all, &indices, by);
-                Kept { with_gradient, shapes: shapes().map(Shape::from).collect(), program }
+                let program = self.prepare(wanted, x, given, &all, &indices, by);
+                Kept { wanted, shapes: shapes().map(Shape::from).collect(), program }
             }
         };
         let results = unrecorded(|| kept.program.run(all.iter().map(|x| x.data()), &indices));
@@ -264,7 +307,7 @@ impl<T: Float, X: Tree<T>, G: Given<T>, F: Fn(&X, &G) -> Tensor<T>> Replay<T, X,
 
     fn prepare(
         &self,
-        with_gradient: bool,
+        wanted: Wanted,
         x: &X,
         given: &G,
         all: &[&Tensor<T>],
@@ -278,9 +321,14 @@ impl<T: Float, X: Tree<T>, G: Given<T>, F: Fn(&X, &G) -> Tensor<T>> Replay<T, X,
         let given = given.with(&mut leaves);
         let y = trace::trace(indices.clone(), || (self.f)(&x, &given));
         let shapes: Vec<Shape> = inputs.iter().map(|x| x.shape().into()).collect();
-        if with_gradient {
-            y.one("record");
-        }
-        plan(Graph::of(y, &inputs, &indices), with_gradient.then_some(by), &shapes)
+        let by = match wanted {
+            Wanted::Value => None,
+            Wanted::Gradient => {
+                y.one("record");
+                Some(by)
+            }
+            Wanted::Both => (y.shape().iter().product::<usize>() == 1).then_some(by),
+        };
+        plan(Graph::of(y, &inputs, &indices), by, &shapes)
     }
 }

@@ -108,19 +108,12 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape
             results.push((gradient, shape.clone()));
         }
     }
-    let mut slots = vec![];
-    for place in places {
-        slots.push(match place {
-            Some(i) => plan.slot(plan.of[i]),
-            None => {
-                let unused = plan.number(T::ZERO);
-                plan.slot(unused)
-            }
-        });
-    }
-    let (items, results, foreign) = plan.layout(results, &slots);
+    let inputs: Vec<Option<Slot>> =
+        places.iter().map(|place| place.map(|i: usize| plan.slot(plan.of[i]))).collect();
+    let used: Vec<Slot> = inputs.iter().copied().flatten().collect();
+    let (items, results, foreign) = plan.layout(results, &used);
     let memory = plan.memory;
-    Program { items, inputs: slots, results, foreign, memory, ops: graph.ops, indices: graph.indices }
+    Program { items, inputs, results, foreign, memory, ops: graph.ops, indices: graph.indices }
 }
 
 impl<T: Float> Plan<'_, T> {

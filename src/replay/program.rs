@@ -1,6 +1,6 @@
 //! A program: what is done, in order, and where each value lies.
 
-use super::trace::{Held, at_work};
+use super::trace::{Held, Source, at_work};
 use crate::context::on_behalf_of;
 use crate::kernels::{self, Buffer, Chain, Shape};
 use crate::num::Float;
@@ -68,9 +68,10 @@ pub(super) struct Pass<T> {
 /// A flat list of ops, and the memory for their values.
 pub(super) struct Program<T: Float> {
     pub(super) ops: Vec<Held<T>>,
-    /// The ops that take integers: which op, which of those given, under which shape.
-    pub(super) indices: Vec<(usize, usize, Shape)>,
-    pub(super) inputs: Vec<Slot>,
+    /// The ops that take integers: which op, where they come from, under which shape.
+    pub(super) indices: Vec<(usize, Source, Shape)>,
+    /// None of what is not used.
+    pub(super) inputs: Vec<Option<Slot>>,
     /// What is done, and which arrays are let go afterwards.
     pub(super) items: Vec<(Item<T>, Vec<u32>)>,
     pub(super) results: Vec<Use>,
@@ -117,10 +118,12 @@ impl<T: Float> Program<T> {
     ) -> SmallVec<[Array<T>; 4]> {
         let Program { ops, memory, .. } = self;
         for (slot, x) in self.inputs.iter().zip(inputs) {
-            memory.put(*slot, x.clone());
+            if let Some(slot) = slot {
+                memory.put(*slot, x.clone());
+            }
         }
-        for (op, which, shape) in &self.indices {
-            let other = indices[*which].reshape(shape).expect("indices of the same shape");
+        for (op, source, shape) in &self.indices {
+            let other = source.now(indices).reshape(shape).expect("indices of the same shape");
             let new = ops[*op].op().with_indices(other).expect("an op that took others when it was recorded");
             ops[*op] = Held::Own(new);
         }

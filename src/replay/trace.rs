@@ -6,6 +6,7 @@ use crate::tensor::Parents;
 use crate::{Array, Error, Indices, Mistake, Op, Place, Shape, Tensor};
 use smallvec::SmallVec;
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 thread_local! {
@@ -29,10 +30,80 @@ pub(super) fn trace<R>(indices: Vec<Indices>, f: impl FnOnce() -> R) -> R {
 
 /// Runs `f`, in which the values of these tensors may be read, and of no others that depend on a recorded input.
 pub(super) fn at_work<R>(arguments: impl Iterator<Item = u64>, f: impl FnOnce() -> R) -> R {
-    let before = ARGUMENTS.replace(arguments.collect());
-    let result = context::traced(Tracing::Op, f);
-    ARGUMENTS.set(before);
-    result
+    struct Restore(SmallVec<[u64; 4]>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ARGUMENTS.set(std::mem::take(&mut self.0));
+        }
+    }
+    let _restore = Restore(ARGUMENTS.replace(arguments.collect()));
+    context::traced(Tracing::Op, f)
+}
+
+type How = dyn Fn(&[Indices]) -> Indices + Send + Sync;
+
+/// Integers that were computed from others.
+pub(super) struct Computed {
+    from: Vec<Indices>,
+    how: Box<How>,
+}
+
+/// [`Indices`] computed from others: in a function that is being [recorded](crate::record()) they are those of each call if any
+/// of the others are. `how` must give the same shape for the same shapes.
+///
+/// ```
+/// use femtograd::{Indices, Tensor, record_with, replay::indices_from};
+/// // Of each row the element after the one that is named.
+/// let next = record_with(|x: &Tensor<f64>, places: &Indices| {
+///     let next = indices_from(&[places], |i| Indices::from_vec(i[0].as_slice().iter().map(|i| i + 1).collect::<Vec<_>>(), i[0].shape()));
+///     x.take_along_axis(next, 1).sum()
+/// });
+/// let x = Tensor::constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+/// assert_eq!(next.value_with(&x, &[[0], [1]].into()).item(), 2.0 + 6.0);
+/// assert_eq!(next.value_with(&x, &[[1], [0]].into()).item(), 3.0 + 5.0);
+/// ```
+pub fn indices_from(
+    from: &[&Indices],
+    how: impl Fn(&[Indices]) -> Indices + Send + Sync + 'static,
+) -> Indices {
+    let from: Vec<Indices> = from.iter().copied().cloned().collect();
+    how(&from).with_origin(Arc::new(Computed { from, how: Box::new(how) }))
+}
+
+/// Where a program has integers from.
+pub(super) enum Source {
+    Given(usize),
+    Kept(Indices),
+    Computed(Arc<Computed>, Vec<Source>),
+}
+
+impl Source {
+    /// Where these come from, if any of the given ones has a part in them.
+    fn of(indices: &Indices, given: &[Indices]) -> Option<Source> {
+        let same = |other: &Indices| std::ptr::eq(other.as_slice(), indices.as_slice());
+        if let Some(i) = given.iter().position(same) {
+            return Some(Source::Given(i));
+        }
+        let computed = indices.origin()?.clone().downcast::<Computed>().ok()?;
+        let from: Vec<_> = computed.from.iter().map(|indices| Source::of(indices, given)).collect();
+        if from.iter().all(Option::is_none) {
+            return None;
+        }
+        let kept =
+            |(source, indices): (Option<Source>, &Indices)| source.unwrap_or(Source::Kept(indices.clone()));
+        let from = from.into_iter().zip(&computed.from).map(kept).collect();
+        Some(Source::Computed(computed, from))
+    }
+    /// What they are, given these.
+    pub(super) fn now(&self, given: &[&Indices]) -> Indices {
+        match self {
+            Source::Given(i) => given[*i].clone(),
+            Source::Kept(indices) => indices.clone(),
+            Source::Computed(computed, from) => {
+                (computed.how)(&from.iter().map(|source| source.now(given)).collect::<Vec<_>>())
+            }
+        }
+    }
 }
 
 /// A leaf that the function being recorded is given.
@@ -63,7 +134,7 @@ pub(crate) fn is_input<T: Float>(x: &Tensor<T>) -> bool {
 /// Whether what `op` computes of these depends on an input of the function being recorded.
 #[inline]
 pub(crate) fn follows<T: Float>(op: &dyn Op<T>, parents: &[Tensor<T>]) -> bool {
-    tracing() && (parents.iter().any(|x| x.0.traced) || op.indices().is_some_and(|i| given(i).is_some()))
+    tracing() && (parents.iter().any(|x| x.0.traced) || op.indices().is_some_and(is_given))
 }
 
 /// Computes `op` and records how, whether or not a gradient is wanted.
@@ -78,13 +149,15 @@ pub(crate) fn follow<T: Float>(
 ) -> Result<Tensor<T>, Mistake> {
     let mistake = |why: Error| Mistake::new(op.name(), why, parents.iter(), place);
     if let Some(indices) = op.indices()
-        && (given(indices).is_none() || op.with_indices(indices.clone()).is_none())
+        && (!is_given(indices) || op.with_indices(indices.clone()).is_none())
     {
-        return Err(mistake(Error(
-            "a recorded program would keep these indices as they are now: give them to the function as an input \
-             (record_with), as Indices, and pass those on"
-                .into(),
-        )));
+        let how = match context::is_foreign() {
+            true => "an argument, an array of integers, and pass that on",
+            false => "an input (record_with), as Indices, and pass those on",
+        };
+        return Err(mistake(Error(format!(
+            "a recorded program would keep these indices as they are now: give them to the function as {how}"
+        ))));
     }
     let data = at_work(parents.iter().map(Tensor::id), || op.forward(&parents)).map_err(mistake)?;
     let mut y = match recording() && parents.iter().any(Tensor::wants_grad) {
@@ -93,6 +166,11 @@ pub(crate) fn follow<T: Float>(
     };
     y.0.get_mut().expect("nobody else has it yet").how = Some((op, parents));
     Ok(y)
+}
+
+/// Whether a function is being recorded and these integers are those of each call.
+pub(crate) fn is_rebound(indices: &Indices) -> bool {
+    tracing() && is_given(indices)
 }
 
 /// Refuses to give away a value that a program would keep.
@@ -107,25 +185,25 @@ pub(crate) fn check_read<T: Float>(x: &Tensor<T>) {
     if !fine {
         let why = format!(
             "the value of a tensor (made at {}) is asked for, and a recorded program would keep it as it is now. Leave \
-             this out of the recorded function, or compute with tensors: where_ chooses between two",
-            x.location()
+             this out of the recorded function, or compute with tensors: {} chooses between two",
+            x.location(),
+            if context::is_foreign() { "where" } else { "where_" }
         );
         Tensor::refuse("record", &why, &[x])
     }
 }
 
-/// Which of the given integers these are.
-fn given(indices: &Indices) -> Option<usize> {
-    let same = |other: &Indices| std::ptr::eq(other.as_slice(), indices.as_slice());
-    INDICES.with_borrow(|given| given.iter().position(same))
+/// Whether these integers are among the given ones, or were computed from some.
+fn is_given(indices: &Indices) -> bool {
+    INDICES.with_borrow(|given| Source::of(indices, given).is_some())
 }
 
 /// A recorded function: its nodes, the oldest first.
 pub(super) struct Graph<T: Float> {
     pub(super) nodes: Vec<Node<T>>,
     pub(super) ops: Vec<Held<T>>,
-    /// The ops that take integers: which op, which of the given ones, under which shape.
-    pub(super) indices: Vec<(usize, usize, Shape)>,
+    /// The ops that take integers: which op, where they come from, under which shape.
+    pub(super) indices: Vec<(usize, Source, Shape)>,
 }
 
 /// What a tensor was.
@@ -177,14 +255,13 @@ impl<T: Float> Graph<T> {
                 From::Constant(x.0.data.clone())
             } else if x.0.how.is_none() {
                 let same = |input: &Tensor<T>| input.id() == x.id();
-                From::Input(inputs.iter().position(same).expect("what was not computed was given"))
+                From::Input(inputs.iter().position(same).unwrap_or_else(|| earlier(&x)))
             } else {
+                let source = x.op().and_then(|op| op.indices()).map(|used| {
+                    (Source::of(used, indices).unwrap_or_else(|| earlier(&x)), Shape::from(used.shape()))
+                });
                 let (held, parents) = take_apart(x);
-                if let Some(used) = held.op().indices() {
-                    let same = |other: &Indices| std::ptr::eq(other.as_slice(), used.as_slice());
-                    let which = indices.iter().position(same).expect("checked when it was recorded");
-                    taken.push((ops.len(), which, Shape::from(used.shape())));
-                }
+                taken.extend(source.map(|(source, shape)| (ops.len(), source, shape)));
                 ops.push(held);
                 let mut edges = SmallVec::new();
                 for x in parents {
@@ -222,6 +299,17 @@ fn number<T: Float>(y: &Tensor<T>) -> Vec<u64> {
         x.0.hint.store(i as u32, Relaxed);
     }
     found.iter().map(|x| x.id()).collect()
+}
+
+/// Refuses what an earlier recording has left behind.
+#[cold]
+fn earlier<R, T: Float>(x: &Tensor<T>) -> R {
+    let why = format!(
+        "a tensor (made at {}) was kept from an earlier call, whose arguments it depends on: a recorded function must \
+         not hand tensors on from one call to the next",
+        x.location()
+    );
+    Tensor::refuse("record", &why, &[x])
 }
 
 /// The op of a node and its arguments; the node goes if nobody else holds it.

@@ -15,7 +15,10 @@ pub fn wheel(repo: &Repo) -> Outcome<String> {
     {
         return Err(format!("{folder}: {error}"));
     }
-    repo.run(&format!("{python} -m pip wheel --quiet --no-deps --wheel-dir {folder} ."))?;
+    // With the tag of the oldest C library that has all the symbols it needs, which pip install compares with the machine's:
+    // `linux` alone says nothing. What pip builds for its own machine keeps that.
+    let tag = "--config-settings=build-args=--compatibility";
+    repo.run(&format!("{python} -m pip wheel --quiet --no-deps {tag} --wheel-dir {folder} ."))?;
     let entries = std::fs::read_dir(repo.root.join(&folder)).map_err(|error| format!("{folder}: {error}"))?;
     let mut names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let name = names.find(|name| name.ends_with(".whl")).ok_or_else(|| format!("no wheel in {folder}"))?;

@@ -4,7 +4,7 @@ use crate::any::Any;
 pub use crate::tensor::argument_or_constant as given;
 use crate::tensor::{PyTensor, Typed, argument, fresh, of_one_type};
 use crate::{convert, guard, place};
-use femtograd::{Axes, Indices};
+use femtograd::{Axes, Indices, Place};
 use pyo3::exceptions::{PyIndexError, PyMemoryError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyList, PyTuple};
@@ -246,11 +246,23 @@ pub fn whole(
 
 /// Places along an axis of `n`, negative ones counted from the end.
 pub fn inside(py: Python<'_>, op: &str, indices: Vec<i64>, shape: &[usize], n: usize) -> PyResult<Indices> {
+    inside_at(py, None, op, indices, shape, n)
+}
+
+/// [`inside`] on behalf of a line; the caller's, if none is given.
+pub fn inside_at(
+    py: Python<'_>,
+    place: Option<Place>,
+    op: &str,
+    indices: Vec<i64>,
+    shape: &[usize],
+    n: usize,
+) -> PyResult<Indices> {
     let mut places = Vec::with_capacity(indices.len());
     for i in indices {
         let at = if i < 0 { i + n as i64 } else { i };
         if !(0..n as i64).contains(&at) {
-            return Err(outside(py, op, i, n));
+            return Err(outside_at(place.unwrap_or_else(|| place::here(py)), op, i, n));
         }
         places.push(at as usize);
     }
@@ -259,7 +271,10 @@ pub fn inside(py: Python<'_>, op: &str, indices: Vec<i64>, shape: &[usize], n: u
 
 /// Index `i` is none of an axis of `n`.
 pub fn outside(py: Python<'_>, op: &str, i: i64, n: usize) -> PyErr {
-    let place = place::here(py);
+    outside_at(place::here(py), op, i, n)
+}
+
+fn outside_at(place: Place, op: &str, i: i64, n: usize) -> PyErr {
     PyIndexError::new_err(format!("{op}: index {i} lies outside an axis of {n} elements\n  at {place}"))
 }
 

@@ -3,7 +3,7 @@
 use super::{count, joint, of, option, together, whole};
 use crate::any::Any;
 use crate::tensor::{PyTensor, Typed, argument_or_constant, fresh};
-use crate::{each, guard, unary};
+use crate::{each, unary};
 use femtograd::{Float, Tensor, where_};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -563,16 +563,16 @@ pub fn choose<'py>(
     }
     // A constant condition has no say in the type.
     use crate::any::Real;
-    fn chooser<T: Real>(condition: &Any) -> Tensor<T> {
-        T::find(condition).expect("a constant")
+    fn chooser<T: Real>(condition: &Any) -> PyResult<Tensor<T>> {
+        Ok(T::find(condition)?.expect("a constant"))
     }
     let x = match together("where", &[a, b])? {
         Typed::F32(mut x) => {
-            x.insert(0, guard::call(py, || chooser(&chosen))?);
+            x.insert(0, chooser(&chosen)?);
             Typed::F32(x)
         }
         Typed::F64(mut x) => {
-            x.insert(0, guard::call(py, || chooser(&chosen))?);
+            x.insert(0, chooser(&chosen)?);
             Typed::F64(x)
         }
     };

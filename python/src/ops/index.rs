@@ -3,11 +3,12 @@
 // What the bindings' macro writes around methods that another macro wrote.
 #![allow(unsafe_op_in_unsafe_fn)]
 
-use super::args::{Int, axis, given, inside, one, outside, plain, result, whole};
+use super::args::{Int, axis, given, inside_at, one, outside, plain, result, whole};
 use crate::any::Real;
+use crate::replay::{self, PyIndices};
 use crate::tensor::{PyTensor, argument};
 use crate::{convert, each, guard, place, several};
-use femtograd::{Indices, Tensor, kernels};
+use femtograd::{Indices, Place, Tensor, kernels};
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyEllipsis, PyInt, PyList, PySlice, PyTuple};
@@ -20,9 +21,15 @@ struct Plan {
     /// The shape after slices, with new axes and without those of single numbers; the arrays' axes are still there.
     shape: Vec<usize>,
     /// The arrays, each with its axis of this shape.
-    arrays: Vec<(usize, Vec<i64>, Vec<usize>)>,
+    arrays: Vec<(usize, Integers, Vec<usize>)>,
     /// Whether the arrays stand next to each other, so that their common axes come where they stand; else in front.
     adjacent: bool,
+}
+
+/// Whole numbers of a key: there they are, or those of an argument of a recorded function.
+enum Integers {
+    Known(Vec<i64>),
+    Given(Indices),
 }
 
 /// A part of a key, before it is known which axes it is about.
@@ -32,7 +39,7 @@ enum Part<'py> {
     Number(i64),
     Range(Bound<'py, PySlice>),
     /// Integers, and their shape.
-    Array(Vec<i64>, Vec<usize>),
+    Array(Integers, Vec<usize>),
     /// The places of True of a mask, one list for each of its axes; and the mask's shape.
     Mask(Vec<Vec<i64>>, Vec<usize>),
 }
@@ -62,8 +69,12 @@ fn part<'py>(x: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Part<'py>> {
                    keeps the shape; integers are a list or a NumPy array";
         return Err(wrong(py, why, shape));
     }
+    if let Ok(given) = x.cast::<PyIndices>() {
+        let indices = given.get().indices();
+        return Ok(Part::Array(Integers::Given(indices.clone()), indices.shape().to_vec()));
+    }
     if let Some((values, of)) = plain(x) {
-        return Ok(Part::Array(values, of));
+        return Ok(Part::Array(Integers::Known(values), of));
     }
     let is_sequence = x.is_instance_of::<PyList>() || x.is_instance_of::<PyTuple>();
     if !is_sequence && !x.is_instance_of::<PyBool>() && !x.hasattr("dtype")? && !x.hasattr("__array__")? {
@@ -98,7 +109,7 @@ fn part<'py>(x: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Part<'py>> {
         // An integer of NumPy, or an array without axes.
         return Ok(Part::Number(values[0]));
     }
-    Ok(Part::Array(values, of))
+    Ok(Part::Array(Integers::Known(values), of))
 }
 
 fn plan<'py>(key: &Bound<'py, PyAny>, of: &[usize]) -> PyResult<Plan> {
@@ -125,7 +136,7 @@ fn plan<'py>(key: &Bound<'py, PyAny>, of: &[usize]) -> PyResult<Plan> {
     let choosing = parts.iter().any(|part| matches!(part, Part::Array(..) | Part::Mask(..)));
     let mut plan = Plan { adjacent: true, ..Plan::default() };
     let (mut k, mut gap, mut rest) = (0, false, false);
-    let array = |plan: &mut Plan, values: Vec<i64>, shape: Vec<usize>, n: usize, gap: &mut bool| {
+    let array = |plan: &mut Plan, values: Integers, shape: Vec<usize>, n: usize, gap: &mut bool| {
         plan.adjacent &= plan.arrays.is_empty() || !*gap;
         *gap = false;
         plan.arrays.push((plan.shape.len(), values, shape));
@@ -170,7 +181,7 @@ fn plan<'py>(key: &Bound<'py, PyAny>, of: &[usize]) -> PyResult<Plan> {
                     return Err(outside(py, "index", i, n));
                 }
                 if choosing {
-                    array(&mut plan, vec![at], vec![], n, &mut gap);
+                    array(&mut plan, Integers::Known(vec![at]), vec![], n, &mut gap);
                 } else {
                     plan.slices.push((k, at as usize, 1, 1));
                 }
@@ -184,7 +195,7 @@ fn plan<'py>(key: &Bound<'py, PyAny>, of: &[usize]) -> PyResult<Plan> {
                 if shape.is_empty() {
                     let values = places.remove(0);
                     let n = values.len();
-                    array(&mut plan, values, vec![n], 1, &mut gap);
+                    array(&mut plan, Integers::Known(values), vec![n], 1, &mut gap);
                     continue;
                 }
                 if of[k..k + shape.len()] != shape[..] {
@@ -194,7 +205,7 @@ fn plan<'py>(key: &Bound<'py, PyAny>, of: &[usize]) -> PyResult<Plan> {
                 }
                 for values in places {
                     let n = values.len();
-                    array(&mut plan, values, vec![n], of[k], &mut gap);
+                    array(&mut plan, Integers::Known(values), vec![n], of[k], &mut gap);
                     k += 1;
                 }
             }
@@ -212,11 +223,49 @@ fn merged(py: Python<'_>, plan: &Plan, of: &[usize]) -> PyResult<(Indices, usize
     for (_, _, shape) in &plan.arrays {
         common = kernels::broadcast(&common, shape).map_err(|why| wrong(py, &why.0, of))?;
     }
-    let n = super::args::count("index", &common)?;
-    let (mut places, mut row) = (vec![0usize; n], 1);
-    for (axis, values, shape) in plan.arrays.iter().rev() {
-        let axis_len = plan.shape[*axis];
-        let values = inside(py, "index", values.clone(), shape, axis_len)?;
+    super::args::count("index", &common)?;
+    let row = plan.arrays.iter().map(|(axis, ..)| plan.shape[*axis]).product();
+    let lengths: Vec<usize> = plan.arrays.iter().map(|(axis, ..)| plan.shape[*axis]).collect();
+    let shapes: Vec<Vec<usize>> = plan.arrays.iter().map(|(.., shape)| shape.clone()).collect();
+    let given: Vec<Indices> = plan.arrays.iter().filter_map(|(_, values, _)| values.given()).collect();
+    let known: Vec<Option<Vec<i64>>> = plan.arrays.iter().map(|(_, values, _)| values.known()).collect();
+    if given.is_empty() {
+        let known: Vec<Vec<i64>> = known.into_iter().flatten().collect();
+        return Ok((choose(py, None, &known, &shapes, &lengths, &common)?, row));
+    }
+    let common = common.to_vec();
+    let indices = replay::computed(py, &given.iter().collect::<Vec<_>>(), move |py, place, from| {
+        let mut from = from.iter().map(|(values, _)| values.clone());
+        let all: Vec<Vec<i64>> = known
+            .iter()
+            .map(|values| values.clone().or_else(|| from.next()).expect("known or given"))
+            .collect();
+        choose(py, place, &all, &shapes, &lengths, &common)
+    })?;
+    Ok((indices, row))
+}
+
+impl Integers {
+    fn given(&self) -> Option<Indices> {
+        if let Integers::Given(indices) = self { Some(indices.clone()) } else { None }
+    }
+    fn known(&self) -> Option<Vec<i64>> {
+        if let Integers::Known(values) = self { Some(values.clone()) } else { None }
+    }
+}
+
+/// Where in the row of all elements of some axes each choice by one array for each axis lies.
+fn choose(
+    py: Python<'_>,
+    place: Option<Place>,
+    arrays: &[Vec<i64>],
+    shapes: &[Vec<usize>],
+    lengths: &[usize],
+    common: &[usize],
+) -> PyResult<Indices> {
+    let (mut places, mut row) = (vec![0usize; common.iter().product()], 1);
+    for ((values, shape), &axis_len) in arrays.iter().zip(shapes).zip(lengths).rev() {
+        let values = inside_at(py, place, "index", values.clone(), shape, axis_len)?;
         let values = values.as_slice();
         // The strides of this array in the common shape, in which it may be repeated.
         let mut strides = vec![0; common.len()];
@@ -241,7 +290,7 @@ fn merged(py: Python<'_>, plan: &Plan, of: &[usize]) -> PyResult<(Indices, usize
         }
         row *= axis_len;
     }
-    Ok((Indices::from_vec(places, &common), row))
+    Ok(Indices::from_vec(places, common))
 }
 
 fn carry_out<T: Real>(x: &Tensor<T>, plan: &Plan, choice: Option<&(Indices, usize)>) -> Tensor<T> {

@@ -94,12 +94,8 @@ pub fn joint<'py>(
         Typed::F64(x) => x.iter().map(|x| x.id()).max(),
     };
     let y = match x {
-        Typed::F32(x) => {
-            Any::F32(guard::call_long(py, x.iter().map(|x| x.data().len()).sum(), || single(&x))?)
-        }
-        Typed::F64(x) => {
-            Any::F64(guard::call_long(py, x.iter().map(|x| x.data().len()).sum(), || double(&x))?)
-        }
+        Typed::F32(x) => Any::F32(guard::call_long(py, crate::transform::count(&x), || single(&x))?),
+        Typed::F64(x) => Any::F64(guard::call_long(py, crate::transform::count(&x), || double(&x))?),
     };
     result(py, newest.unwrap_or(0), y)
 }

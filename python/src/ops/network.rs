@@ -6,9 +6,10 @@
 use super::args::{AxisList, Each, Int, Size, given, whole};
 use crate::any::{Any, Real};
 use crate::random::PyRng;
+use crate::replay::PyIndices;
 use crate::tensor::{PyTensor, Typed, argument, fresh, of_one_type};
 use crate::{each, guard, methods, place, several};
-use femtograd::{Attention, Conv, ConvTranspose, CrossEntropy, Indices, Moments, Pool, Tensor};
+use femtograd::{Attention, Conv, ConvTranspose, CrossEntropy, Indices, Moments, Place, Pool, Tensor};
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -39,26 +40,37 @@ methods! {
 
 /// The class of each row. `ignore` becomes a class beyond the `n` columns, and what lies outside of them is refused.
 fn classes(op: &str, x: &Bound<'_, PyAny>, n: Option<usize>, ignore: Option<i64>) -> PyResult<Indices> {
-    let (values, shape) = whole(op, x, PyTypeError::new_err)?;
-    let Some(n) = n else {
-        // The scores are no matrix: what is wrong with them is said first.
-        return Ok(Indices::from_vec(vec![0; values.len()], &shape));
-    };
-    let place = |(row, i): (usize, i64)| {
-        if Some(i) == ignore {
-            return Ok(n);
-        }
-        match usize::try_from(i) {
-            Ok(class) if class < n => Ok(class),
-            _ => {
-                let place = place::here(x.py());
-                let why = format!("{op}: class {i} of row {row} is not one of the {n} columns\n  at {place}");
-                Err(PyIndexError::new_err(why))
+    let of = move |py: Python<'_>, place: Option<Place>, op: &str, values: &[i64], shape: &[usize]| {
+        let Some(n) = n else {
+            // The scores are no matrix: what is wrong with them is said first.
+            return Ok(Indices::from_vec(vec![0; values.len()], shape));
+        };
+        let class = |(row, &i): (usize, &i64)| {
+            if Some(i) == ignore {
+                return Ok(n);
             }
-        }
+            match usize::try_from(i) {
+                Ok(class) if class < n => Ok(class),
+                _ => {
+                    let place = place.unwrap_or_else(|| place::here(py));
+                    let why =
+                        format!("{op}: class {i} of row {row} is not one of the {n} columns\n  at {place}");
+                    Err(PyIndexError::new_err(why))
+                }
+            }
+        };
+        let values = values.iter().enumerate().map(class).collect::<PyResult<Vec<_>>>()?;
+        Ok(Indices::from_vec(values, shape))
     };
-    let values = values.into_iter().enumerate().map(place).collect::<PyResult<Vec<_>>>()?;
-    Ok(Indices::from_vec(values, &shape))
+    if let Ok(given) = x.cast::<PyIndices>() {
+        let op = op.to_owned();
+        return given.get().computed(x.py(), move |py, place, from| {
+            let [(values, shape)] = from else { unreachable!("from one array") };
+            of(py, place, &op, values, shape)
+        });
+    }
+    let (values, shape) = whole(op, x, PyTypeError::new_err)?;
+    of(x.py(), None, op, &values, &shape)
 }
 
 /// The number of columns, if the scores are a matrix.
@@ -325,6 +337,7 @@ impl PyTensor {
         rng: &Bound<'py, PyRng>,
     ) -> PyResult<Bound<'py, PyTensor>> {
         let (py, x, rng) = (slf.py(), argument(slf), rng.get());
+        rng.check(py, "dropout")?;
         let y = guard::call_long(py, x.len(), || each!(&x, x => x.dropout(p, &mut rng.lock())))?;
         fresh(py, y)
     }

@@ -24,7 +24,7 @@ fn dotted<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Tensor<T> {
 }
 
 fn outer_product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Tensor<T> {
-    let flat = |x: &Tensor<T>| x.reshape(&[x.data().len()]);
+    let flat = |x: &Tensor<T>| x.reshape(&[x.shape().iter().product()]);
     flat(a).outer(&flat(b))
 }
 
