@@ -111,7 +111,7 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
         return Ok(Numbers::F64(Array::scalar(number)));
     }
     if let Ok(x) = x.cast::<PyTensor>() {
-        return Ok(Numbers::of(&x.get().any()));
+        return Ok(Numbers::of(&x.get().any(x.py())));
     }
     if x.is_none() || x.is_instance_of::<PyString>() || x.is_instance_of::<PyComplex>() {
         return Err(no_number(x));
@@ -215,7 +215,7 @@ fn gather(
                 return Ok(false);
             }
         } else if let Ok(x) = x.cast::<PyTensor>() {
-            if x.get().any().wants_grad() {
+            if x.get().any(x.py()).wants_grad() {
                 return Err(PyTypeError::new_err(
                     "a list of variables makes no new leaf, which would cut them off: stack(…) keeps their gradients",
                 ));

@@ -2,7 +2,7 @@
 
 use crate::any::Any;
 use crate::tensor::PyTensor;
-use crate::{each, guard, place};
+use crate::{each, place};
 use femtograd::{Tensor, optim};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -39,7 +39,7 @@ impl Parameters {
             if !seen.insert(object.as_ptr() as usize) {
                 continue;
             }
-            let x = object.get().any();
+            let x = object.get().any(object.py());
             let what = each!(&x, x -> x.label())
                 .map_or(format!("parameter {i}"), |label| format!("parameter {label:?}"));
             let made = format!("of shape {:?}, made at {}", x.shape(), x.location());
@@ -67,29 +67,27 @@ impl Parameters {
         double: impl FnOnce(Vec<&mut Tensor<f64>>) + Send,
     ) -> PyResult<()> {
         let objects: Vec<&PyTensor> = self.objects.iter().map(|object| object.get()).collect();
-        guard::call_long(py, self.numbers, || {
-            PyTensor::update(&objects, |leaves| {
-                let (mut singles, mut doubles) = (Vec::new(), Vec::new());
-                for leaf in leaves {
-                    match leaf {
-                        Any::F32(x) => singles.push(x),
-                        Any::F64(x) => doubles.push(x),
-                    }
+        PyTensor::update(py, &objects, self.numbers, |leaves| {
+            let (mut singles, mut doubles) = (Vec::new(), Vec::new());
+            for leaf in leaves {
+                match leaf {
+                    Any::F32(x) => singles.push(x),
+                    Any::F64(x) => doubles.push(x),
                 }
-                // Where a gradient is missing the step is refused before anything has changed: that one goes first.
-                if doubles.iter().any(|x| x.grad().is_none()) {
-                    double(doubles);
-                    single(singles);
-                } else {
-                    single(singles);
-                    double(doubles);
-                }
-            })
+            }
+            // Where a gradient is missing the step is refused before anything has changed: that one goes first.
+            if doubles.iter().any(|x| x.grad().is_none()) {
+                double(doubles);
+                single(singles);
+            } else {
+                single(singles);
+                double(doubles);
+            }
         })
     }
 
-    fn zero_grad(&self) {
-        self.objects.iter().for_each(|object| each!(object.get().any(), x -> x.zero_grad()));
+    fn zero_grad(&self, py: Python<'_>) {
+        self.objects.iter().for_each(|object| each!(object.get().any(py), x -> x.zero_grad()));
     }
 
     fn list(&self, py: Python<'_>) -> Vec<Py<PyTensor>> {
@@ -149,8 +147,8 @@ impl Sgd {
     /// >>> optimiser.zero_grad()
     /// >>> w.has_grad
     /// False
-    fn zero_grad(&self) {
-        self.parameters.zero_grad();
+    fn zero_grad(&self, py: Python<'_>) {
+        self.parameters.zero_grad(py);
     }
 
     /// The tensors that it updates, each once.
@@ -255,8 +253,8 @@ impl Adam {
     /// >>> optimiser.zero_grad()
     /// >>> w.has_grad
     /// False
-    fn zero_grad(&self) {
-        self.parameters.zero_grad();
+    fn zero_grad(&self, py: Python<'_>) {
+        self.parameters.zero_grad(py);
     }
 
     /// The tensors that it updates, each once.

@@ -4,9 +4,11 @@ use crate::objects::Ids;
 use femtograd::Place;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyString, PyType};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
@@ -47,13 +49,43 @@ pub fn nowhere() -> Place {
     *NOWHERE
 }
 
+/// How far in its code a frame is.
+#[inline]
+fn offset(frame: &Bound<'_, PyAny>) -> PyResult<i32> {
+    /// The function behind the attribute `f_lasti`: to call it spares the search for it.
+    static GETTER: PyOnceLock<Option<ffi::getter>> = PyOnceLock::new();
+    let py = frame.py();
+    let at = match GETTER.get_or_init(py, || getter(&frame.get_type(), c"f_lasti")) {
+        // SAFETY: a getter of the frame's own type, which asks for no closure; what it returns is a new reference, or null.
+        Some(getter) => unsafe {
+            Bound::from_owned_ptr_or_err(py, getter(frame.as_ptr(), std::ptr::null_mut()))?
+        },
+        None => frame.getattr(pyo3::intern!(py, "f_lasti"))?,
+    };
+    at.extract()
+}
+
+/// The function that reads an attribute of objects of a type, if it is one and takes no closure.
+fn getter(of: &Bound<'_, PyType>, name: &CStr) -> Option<ffi::getter> {
+    // SAFETY: the slot is null or holds definitions, of which the last one has no name.
+    unsafe {
+        let mut next = ffi::PyType_GetSlot(of.as_type_ptr(), ffi::Py_tp_getset).cast::<ffi::PyGetSetDef>();
+        while !next.is_null() && !(*next).name.is_null() {
+            if CStr::from_ptr((*next).name) == name {
+                return (*next).get.filter(|_| (*next).closure.is_null());
+            }
+            next = next.add(1);
+        }
+    }
+    None
+}
+
 fn line<'py>(py: Python<'py>, frame: &Bound<'py, PyAny>) -> PyResult<Line> {
     // SAFETY: a frame has a code object, of which this is a new reference.
     let code = unsafe {
         Bound::from_owned_ptr(py, ffi::PyFrame_GetCode(frame.as_ptr().cast()).cast::<ffi::PyObject>())
     };
-    let offset: i32 = frame.getattr(pyo3::intern!(py, "f_lasti"))?.extract()?;
-    let key = (code.as_ptr() as usize, offset);
+    let key = (code.as_ptr() as usize, offset(frame)?);
     if let Some(line) = LINES.with_borrow(|lines| lines.get(&key).map(|(line, _)| *line)) {
         return Ok(line);
     }

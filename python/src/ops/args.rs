@@ -137,7 +137,7 @@ impl<'py, const D: usize> FromPyObject<'_, 'py> for Each<D> {
 
 /// The result of an op of `x` as an object: `x` itself where the op had nothing to do.
 pub fn result<'py>(x: &Bound<'py, PyTensor>, id: u64, y: Any) -> PyResult<Bound<'py, PyTensor>> {
-    if y.id() == id && x.get().any().id() == id { Ok(x.clone()) } else { fresh(x.py(), y) }
+    if y.id() == id && x.get().any(x.py()).id() == id { Ok(x.clone()) } else { fresh(x.py(), y) }
 }
 
 /// An op of one tensor that may have nothing to do.

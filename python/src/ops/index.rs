@@ -290,7 +290,7 @@ fn item<'py>(slf: &Bound<'py, PyTensor>, i: usize) -> PyResult<Bound<'py, PyTens
 
 /// The length of the first axis.
 fn rows(slf: &Bound<'_, PyTensor>, what: &str) -> PyResult<usize> {
-    let any = slf.get().any();
+    let any = slf.get().any(slf.py());
     any.shape().first().copied().ok_or_else(|| {
         let place = place::here(slf.py());
         PyTypeError::new_err(format!("{what}: a single number has no elements (shape [])\n  at {place}"))
@@ -304,7 +304,7 @@ impl PyTensor {
     fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
         let py = slf.py();
         if key.is_instance_of::<PyInt>() && !key.is_instance_of::<PyBool>() {
-            let any = slf.get().any();
+            let any = slf.get().any(slf.py());
             let Some(&n) = any.shape().first() else {
                 return Err(wrong(py, "a single number has no elements", any.shape()));
             };
@@ -328,7 +328,7 @@ impl PyTensor {
         _key: &Bound<'_, PyAny>,
         _value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let shape = slf.get().any().shape().to_vec();
+        let shape = slf.get().any(slf.py()).shape().to_vec();
         let place = place::here(slf.py());
         Err(PyTypeError::new_err(format!(
             "setting elements of a tensor of shape {shape:?}: a tensor's value never changes, for gradients of what was \
@@ -358,12 +358,12 @@ impl PyTensor {
     /// Whether a number is among the elements.
     fn __contains__(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<bool> {
         let numbers = convert::numbers(value, None)?;
-        let x = slf.get().any();
+        let x = slf.get().any(slf.py());
         let Ok(_) = kernels::broadcast(x.shape(), numbers.shape()) else { return Ok(false) };
         let value = guard::call(slf.py(), || numbers.constant())?;
         let equal =
             several!(slf.py(), "in", vec![given(slf.as_any())?, value], |x| x[0].equals(&x[1]).detach())?;
-        let any = equal.get().any();
+        let any = equal.get().any(equal.py());
         guard::call_long(
             slf.py(),
             any.len(),
@@ -382,7 +382,7 @@ impl PyTensor {
         indices: &Bound<'py, PyAny>,
         axis: Option<Int>,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, any) = (slf.py(), slf.get().any());
+        let (py, any) = (slf.py(), slf.get().any(slf.py()));
         let k = axis.map(|k| self::axis(py, "take", k, any.shape())).transpose()?;
         let n = k.map_or(any.shape().iter().product(), |k| any.shape()[k]);
         let indices = convert::indices("take", indices, n)?;
@@ -403,7 +403,7 @@ impl PyTensor {
         axis: Int,
         indices: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let any = slf.get().any();
+        let any = slf.get().any(slf.py());
         let k = self::axis(slf.py(), "index_select", axis, any.shape())?;
         let indices = convert::indices("index_select", indices, any.shape()[k])?;
         one(slf, |x| each!(x, x => x.index_select(k as isize, &indices)))
@@ -420,7 +420,7 @@ impl PyTensor {
         indices: &Bound<'py, PyAny>,
         axis: Int,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let any = slf.get().any();
+        let any = slf.get().any(slf.py());
         let k = self::axis(slf.py(), "take_along_axis", axis, any.shape())?;
         let indices = convert::indices("take_along_axis", indices, any.shape()[k])?;
         one(slf, |x| each!(x, x => x.take_along_axis(&indices, k as isize)))

@@ -106,7 +106,7 @@ pub fn joint<'py>(
 
 /// An option that is a number and no argument: a variable is refused, whose gradient would be lost.
 pub fn option(op: &str, name: &str, x: &Bound<'_, PyAny>) -> PyResult<f64> {
-    if x.cast::<PyTensor>().is_ok_and(|x| x.get().any().wants_grad()) {
+    if x.cast::<PyTensor>().is_ok_and(|x| x.get().any(x.py()).wants_grad()) {
         return Err(PyTypeError::new_err(format!(
             "{op}: {name} is a number, to which no gradient flows: a variable is given. \
              Its item() is the number; to learn it, write the formula in operations of tensors"

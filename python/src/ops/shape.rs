@@ -119,7 +119,7 @@ impl PyTensor {
     #[pyo3(signature = (*shape))]
     fn reshape<'py>(slf: &Bound<'py, Self>, shape: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTensor>> {
         let (py, wanted) = (slf.py(), ints(shape)?);
-        let any = slf.get().any();
+        let any = slf.get().any(slf.py());
         let negative = |&&n: &&isize| n < 0;
         if let Some(&n) = wanted.iter().find(|n| **n < -1) {
             return Err(refuse(py, "reshape", &format!("{n} is no length of an axis"), any.shape()));
@@ -147,7 +147,7 @@ impl PyTensor {
     /// [[1.0], [2.0], [3.0]]
     #[pyo3(signature = (*axes))]
     fn transpose<'py>(slf: &Bound<'py, Self>, axes: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTensor>> {
-        let n = slf.get().any().shape().len() as isize;
+        let n = slf.get().any(slf.py()).shape().len() as isize;
         let order = match axes.len() {
             0 => (0..n).rev().collect(),
             1 if axes.get_item(0)?.is_none() => (0..n).rev().collect(),
@@ -208,7 +208,7 @@ impl PyTensor {
     /// >>> Tensor([1.0, 2.0]).expand_dims((0, 2)).shape
     /// (1, 2, 1)
     fn expand_dims<'py>(slf: &Bound<'py, Self>, axis: AxisList) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, x) = (slf.py(), slf.get().any());
+        let (py, x) = (slf.py(), slf.get().any(slf.py()));
         let n = x.shape().len() + axis.0.len();
         let mut new = vec![false; n];
         for &k in &axis.0 {
@@ -234,7 +234,7 @@ impl PyTensor {
     /// (2, 1)
     #[pyo3(signature = (axis = None))]
     fn squeeze<'py>(slf: &Bound<'py, Self>, axis: Option<AxisList>) -> PyResult<Bound<'py, PyTensor>> {
-        let any = slf.get().any();
+        let any = slf.get().any(slf.py());
         let all =
             || any.shape().iter().enumerate().filter(|(_, n)| **n == 1).map(|(k, _)| k as isize).collect();
         let axes: Vec<isize> = axis.map_or_else(all, |axes| axes.0);
@@ -274,7 +274,7 @@ impl PyTensor {
         source: AxisList,
         destination: AxisList,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, any) = (slf.py(), slf.get().any());
+        let (py, any) = (slf.py(), slf.get().any(slf.py()));
         let places = |axes: &[isize]| -> PyResult<Vec<usize>> {
             let mut places = Vec::new();
             for &k in axes {
@@ -362,7 +362,7 @@ impl PyTensor {
         shift: AxisList,
         axis: Option<AxisList>,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, any) = (slf.py(), slf.get().any());
+        let (py, any) = (slf.py(), slf.get().any(slf.py()));
         if let Some(shift) = shift.0.iter().find(|shift| shift.unsigned_abs() == isize::MAX.unsigned_abs()) {
             return Err(refuse(py, "roll", &format!("a shift of {shift} or more is too large"), any.shape()));
         }
@@ -403,7 +403,7 @@ impl PyTensor {
         repeats: Shape,
         axis: Option<Int>,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, any) = (slf.py(), slf.get().any());
+        let (py, any) = (slf.py(), slf.get().any(slf.py()));
         let k = axis.map(|axis| self::axis(py, "repeat", axis, any.shape())).transpose()?;
         let n = k.map_or(any.shape().iter().product(), |k| any.shape()[k]);
         let mut shape = k.map_or(vec![n], |_| any.shape().to_vec());
@@ -440,7 +440,7 @@ impl PyTensor {
     /// [[1.0, 2.0, 1.0, 2.0], [1.0, 2.0, 1.0, 2.0]]
     #[pyo3(signature = (*times))]
     fn tile<'py>(slf: &Bound<'py, Self>, times: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTensor>> {
-        let (times, any) = (sizes(times)?, slf.get().any());
+        let (times, any) = (sizes(times)?, slf.get().any(slf.py()));
         if !times.contains(&0) {
             count("tile", &[&times, any.shape()].concat())?;
         }
@@ -463,7 +463,7 @@ impl PyTensor {
         mode: &str,
         constant_values: f64,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, any) = (slf.py(), slf.get().any());
+        let (py, any) = (slf.py(), slf.get().any(slf.py()));
         let axes = any.shape().len();
         let widths: Vec<(usize, usize)> = if let Ok(list) = widths.extract::<Vec<Shape>>()
             && widths.extract::<Vec<Size>>().is_err()
@@ -511,7 +511,7 @@ impl PyTensor {
     /// [[1.0, 0.0], [0.0, 2.0]]
     #[pyo3(signature = (k = Int(0)), text_signature = "($self, k=0)")]
     fn diag<'py>(slf: &Bound<'py, Self>, k: Int) -> PyResult<Bound<'py, PyTensor>> {
-        if let [n] = *slf.get().any().shape() {
+        if let [n] = *slf.get().any(slf.py()).shape() {
             let n = n.saturating_add(k.0.unsigned_abs());
             count("diag", &[n, n])?;
         }
