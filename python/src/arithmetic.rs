@@ -5,8 +5,8 @@
 
 use crate::any::Any;
 use crate::convert;
-use crate::ops::args::several;
-use crate::tensor::{PyTensor, argument, fresh};
+use crate::ops::several;
+use crate::tensor::{PyTensor, argument, fresh, of_one_type};
 use crate::{each, guard};
 use femtograd::Tensor;
 use pyo3::prelude::*;
@@ -79,8 +79,7 @@ fn mixed<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let y = several(
         py,
-        name,
-        x.into(),
+        of_one_type(name, x.into())?,
         |x| single(x[0].clone(), x[1].clone()),
         |x| double(x[0].clone(), x[1].clone()),
     )?;

@@ -232,7 +232,7 @@ fn gather(
 
 /// Whole numbers: an int, lists of them, an array; negative ones count from the end of an axis of `n`.
 pub fn indices(op: &str, x: &Bound<'_, PyAny>, n: usize) -> PyResult<femtograd::Indices> {
-    let (flat, shape) = crate::ops::args::whole(op, x, PyTypeError::new_err)?;
+    let (flat, shape) = crate::ops::args::wholes(op, x, PyTypeError::new_err)?;
     crate::ops::args::inside(x.py(), op, flat, &shape, n)
 }
 

@@ -1,5 +1,8 @@
 //! Optimisers: those of the library, over Python's objects.
 
+// What the bindings' macro writes around methods that another macro wrote.
+#![allow(unsafe_op_in_unsafe_fn)]
+
 use crate::any::Any;
 use crate::tensor::PyTensor;
 use crate::{each, place};
@@ -99,6 +102,61 @@ fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// What every optimiser has beside its step. `$lr` is the place of the learning rate, or those that hold the same one.
+macro_rules! optimisers {
+    ($($Name:ident |$state:ident| $lr:expr $(, $more:expr)*;)*) => { $(
+        #[pymethods]
+        impl $Name {
+            /// Forgets every parameter's gradient.
+            ///
+            /// >>> w = Tensor(1.0)
+            #[doc = concat!(">>> optimiser = femtograd.optim.", stringify!($Name), "([w], lr=0.5)")]
+            /// >>> (3 * w).backward()
+            /// >>> optimiser.zero_grad()
+            /// >>> w.has_grad
+            /// False
+            fn zero_grad(&self, py: Python<'_>) {
+                self.parameters.zero_grad(py);
+            }
+
+            /// The tensors that it updates, each once.
+            ///
+            /// >>> w = Tensor(1.0)
+            #[doc = concat!(">>> optimiser = femtograd.optim.", stringify!($Name), "([w], lr=0.5)")]
+            /// >>> optimiser.parameters[0] is w
+            /// True
+            #[getter]
+            fn parameters(&self, py: Python<'_>) -> Vec<Py<PyTensor>> {
+                self.parameters.list(py)
+            }
+
+            /// The learning rate; it may be changed between steps.
+            ///
+            /// >>> w = Tensor(1.0)
+            #[doc = concat!(">>> optimiser = femtograd.optim.", stringify!($Name), "([w], lr=0.5)")]
+            /// >>> optimiser.lr /= 10
+            /// >>> optimiser.lr
+            /// 0.05
+            #[getter]
+            fn lr(&self) -> f64 {
+                let $state = lock(&self.state);
+                $lr
+            }
+            #[setter]
+            fn set_lr(&self, lr: f64) {
+                let mut $state = lock(&self.state);
+                $lr = lr;
+                $($more = lr;)*
+            }
+        }
+    )* };
+}
+
+optimisers! {
+    Sgd |state| state.lr;
+    Adam |state| state.single.lr, state.double.lr;
+}
+
 /// `p ← p − lr·g` for every parameter `p` and its gradient `g`: gradient descent.
 ///
 /// `parameters` is a list of tensors, or a dict of them by name. With `allow_missing`, one without a gradient is left as it
@@ -137,45 +195,6 @@ impl Sgd {
     fn step(&self, py: Python<'_>) -> PyResult<()> {
         let state = lock(&self.state).clone();
         self.parameters.step(py, |p| state.clone().step(p), |p| state.clone().step(p))
-    }
-
-    /// Forgets every parameter's gradient.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Sgd([w], lr=0.5)
-    /// >>> (3 * w).backward()
-    /// >>> optimiser.zero_grad()
-    /// >>> w.has_grad
-    /// False
-    fn zero_grad(&self, py: Python<'_>) {
-        self.parameters.zero_grad(py);
-    }
-
-    /// The tensors that it updates, each once.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Sgd([w], lr=0.5)
-    /// >>> optimiser.parameters[0] is w
-    /// True
-    #[getter]
-    fn parameters(&self, py: Python<'_>) -> Vec<Py<PyTensor>> {
-        self.parameters.list(py)
-    }
-
-    /// The learning rate; it may be changed between steps.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Sgd([w], lr=0.5)
-    /// >>> optimiser.lr /= 10
-    /// >>> optimiser.lr
-    /// 0.05
-    #[getter]
-    fn lr(&self) -> f64 {
-        lock(&self.state).lr
-    }
-    #[setter]
-    fn set_lr(&self, lr: f64) {
-        lock(&self.state).lr = lr;
     }
 }
 
@@ -243,46 +262,6 @@ impl Adam {
                 }
             },
         )
-    }
-
-    /// Forgets every parameter's gradient.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
-    /// >>> (3 * w).backward()
-    /// >>> optimiser.zero_grad()
-    /// >>> w.has_grad
-    /// False
-    fn zero_grad(&self, py: Python<'_>) {
-        self.parameters.zero_grad(py);
-    }
-
-    /// The tensors that it updates, each once.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
-    /// >>> optimiser.parameters[0] is w
-    /// True
-    #[getter]
-    fn parameters(&self, py: Python<'_>) -> Vec<Py<PyTensor>> {
-        self.parameters.list(py)
-    }
-
-    /// The learning rate; it may be changed between steps.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
-    /// >>> optimiser.lr /= 10
-    /// >>> optimiser.lr
-    /// 0.05
-    #[getter]
-    fn lr(&self) -> f64 {
-        lock(&self.state).single.lr
-    }
-    #[setter]
-    fn set_lr(&self, lr: f64) {
-        let mut state = lock(&self.state);
-        (state.single.lr, state.double.lr) = (lr, lr);
     }
 
     /// `(β₁, β₂)`, how slowly the moments forget.

@@ -3,9 +3,10 @@
 // What the bindings' macro writes around methods that another macro wrote.
 #![allow(unsafe_op_in_unsafe_fn)]
 
-use super::args::{Int, axis, given, inside, one, outside, plain, result, whole};
+use super::args::{Int, axis, given, inside, outside, plain, wholes};
+use super::{result, unary};
 use crate::any::Real;
-use crate::tensor::{PyTensor, argument};
+use crate::tensor::{PyTensor, argument, of_one_type};
 use crate::{convert, each, guard, place, several};
 use femtograd::{Indices, Tensor, kernels};
 use pyo3::exceptions::{PyIndexError, PyTypeError};
@@ -90,10 +91,10 @@ fn part<'py>(x: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Part<'py>> {
         let places = array
             .call_method0("nonzero")?
             .try_iter()?
-            .map(|list| Ok(whole("index", &list?, PyIndexError::new_err)?.0));
+            .map(|list| Ok(wholes("index", &list?, PyIndexError::new_err)?.0));
         return Ok(Part::Mask(places.collect::<PyResult<_>>()?, of));
     }
-    let (values, of) = whole("index", x, PyIndexError::new_err)?;
+    let (values, of) = wholes("index", x, PyIndexError::new_err)?;
     if of.is_empty() {
         // An integer of NumPy, or an array without axes.
         return Ok(Part::Number(values[0]));
@@ -279,7 +280,7 @@ fn carry_out<T: Real>(x: &Tensor<T>, plan: &Plan, choice: Option<&(Indices, usiz
 
 /// `x[i]` along the first axis, without reading a key.
 fn item<'py>(slf: &Bound<'py, PyTensor>, i: usize) -> PyResult<Bound<'py, PyTensor>> {
-    one(slf, |x| {
+    unary(slf, |x| {
         each!(x, x => {
             let row = x.slice(0, i..i + 1);
             let shape = row.shape()[1..].to_vec();
@@ -319,7 +320,7 @@ impl PyTensor {
         let plan = plan(key, x.shape())?;
         let choice = if plan.arrays.is_empty() { None } else { Some(merged(py, &plan, x.shape())?) };
         let y = guard::call_long(py, x.len(), || each!(&x, x => carry_out(x, &plan, choice.as_ref())))?;
-        result(slf, x.id(), y)
+        result(py, x.id(), y)
     }
 
     /// Refused: a value never changes.
@@ -361,8 +362,9 @@ impl PyTensor {
         let x = slf.get().any(slf.py());
         let Ok(_) = kernels::broadcast(x.shape(), numbers.shape()) else { return Ok(false) };
         let value = guard::call(slf.py(), || numbers.constant())?;
-        let equal =
-            several!(slf.py(), "in", vec![given(slf.as_any())?, value], |x| x[0].equals(&x[1]).detach())?;
+        let equal = several!(slf.py(), of_one_type("in", vec![argument(slf), value])?, |x| x[0]
+            .equals(&x[1])
+            .detach())?;
         let any = equal.get().any(equal.py());
         guard::call_long(
             slf.py(),
@@ -386,7 +388,7 @@ impl PyTensor {
         let k = axis.map(|k| self::axis(py, "take", k, any.shape())).transpose()?;
         let n = k.map_or(any.shape().iter().product(), |k| any.shape()[k]);
         let indices = convert::indices("take", indices, n)?;
-        one(slf, |x| {
+        unary(slf, |x| {
             each!(x, x => match k {
                 Some(k) => x.index_select(k as isize, &indices),
                 None => x.reshape(&[n]).index_select(0, &indices),
@@ -406,7 +408,7 @@ impl PyTensor {
         let any = slf.get().any(slf.py());
         let k = self::axis(slf.py(), "index_select", axis, any.shape())?;
         let indices = convert::indices("index_select", indices, any.shape()[k])?;
-        one(slf, |x| each!(x, x => x.index_select(k as isize, &indices)))
+        unary(slf, |x| each!(x, x => x.index_select(k as isize, &indices)))
     }
 
     /// `y[…, j, …] = x[…, indices[…, j, …], …]`: on each line along an axis the elements that the same line of the indices
@@ -423,7 +425,7 @@ impl PyTensor {
         let any = slf.get().any(slf.py());
         let k = self::axis(slf.py(), "take_along_axis", axis, any.shape())?;
         let indices = convert::indices("take_along_axis", indices, any.shape()[k])?;
-        one(slf, |x| each!(x, x => x.take_along_axis(&indices, k as isize)))
+        unary(slf, |x| each!(x, x => x.take_along_axis(&indices, k as isize)))
     }
 
     /// `take_along_axis` under PyTorch's name and with its order of arguments.
@@ -452,7 +454,8 @@ impl PyTensor {
         let k = self::axis(py, "scatter_add", axis, x.shape())?;
         let indices = convert::indices("scatter_add", indices, x.shape()[k])?;
         let source = given(source)?;
-        several!(py, "scatter_add", vec![x, source], |x| x[0].scatter_add(k as isize, &indices, &x[1]))
+        several!(py, of_one_type("scatter_add", vec![x, source])?, |x| x[0]
+            .scatter_add(k as isize, &indices, &x[1]))
     }
 
     /// `y = value` where the mask is not 0, `x` elsewhere; elementwise under broadcasting. What is covered gets no gradient.
@@ -466,7 +469,8 @@ impl PyTensor {
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyTensor>> {
         let (x, mask, value) = (argument(slf), given(mask)?, given(value)?);
-        several!(slf.py(), "masked_fill", vec![x, mask, value], |x| x[0].masked_fill(&x[1], &x[2]))
+        several!(slf.py(), of_one_type("masked_fill", vec![x, mask, value])?, |x| x[0]
+            .masked_fill(&x[1], &x[2]))
     }
 }
 
