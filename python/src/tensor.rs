@@ -484,24 +484,13 @@ impl PyTensor {
 
 /// Roughly how many numbers the graph behind this has; looks at a few nodes only, and takes a larger graph for long.
 fn work_behind(x: &Any) -> usize {
-    const FEW: usize = 8;
-    fn behind<T: femtograd::Float>(x: &Tensor<T>) -> usize {
-        let mut waiting = [None; FEW];
-        waiting[0] = Some(x);
-        let (mut numbers, mut count) = (0, 1);
-        let mut next = 0;
-        while let Some(Some(x)) = waiting.get(next) {
-            next += 1;
-            numbers += x.shape().iter().product::<usize>();
-            for parent in x.parents() {
-                match waiting.get_mut(count) {
-                    Some(place) => *place = Some(parent),
-                    None => return usize::MAX,
-                }
-                count += 1;
-            }
+    fn behind<T: femtograd::Float>(x: &Tensor<T>, few: &mut usize) -> Option<usize> {
+        *few = few.checked_sub(1)?;
+        let mut numbers = x.shape().iter().product();
+        for parent in x.parents() {
+            numbers += behind(parent, few)?;
         }
-        numbers
+        Some(numbers)
     }
-    each!(x, x -> behind(x))
+    each!(x, x -> behind(x, &mut 8)).unwrap_or(usize::MAX)
 }
