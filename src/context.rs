@@ -28,7 +28,7 @@ impl Place {
         let context = CONTEXT.get();
         match context.behalf {
             Some((place, _)) => place,
-            None => context.caller.unwrap_or(Place(Source::Rust(Location::caller()))),
+            None => caller().unwrap_or(Place(Source::Rust(Location::caller()))),
         }
     }
     /// A line of a program in another language, for [`called_from`]. Each such line is kept for ever, once.
@@ -83,8 +83,6 @@ struct Context {
     products: Products,
     /// The op whose derivative is being computed, and its line: what is recorded meanwhile belongs there.
     behalf: Option<(Place, &'static str)>,
-    /// The line that called, where it is not Rust's to know.
-    caller: Option<Place>,
     tracing: Tracing,
     /// The first [period](begin) that has a say in whether results are recorded: those before are overruled by [`recorded`].
     recording_since: u64,
@@ -129,12 +127,13 @@ thread_local! {
             recording: Recording::Yes,
             products: Products::Guarded,
             behalf: None,
-            caller: None,
             tracing: Tracing::No,
             recording_since: 0,
             products_since: 0,
         })
     };
+    /// The line that called, where it is not Rust's to know. Apart from the rest: every call from another language sets it.
+    static CALLER: Cell<Option<Place>> = const { Cell::new(None) };
     static USES: RefCell<Vec<StrongZero>> = const { RefCell::new(Vec::new()) };
     static PERIODS: RefCell<Periods> = const { RefCell::new(Periods { next: 1, open: Vec::new() }) };
 }
@@ -316,13 +315,31 @@ pub(crate) fn on_behalf_of<R>(place: Place, op: &'static str, f: impl FnOnce() -
 /// let mistake = mistake.unwrap_err().downcast::<Mistake>().unwrap();
 /// assert_eq!((mistake.op(), mistake.place().to_string()), ("reshape", "train.py:7".into()));
 /// ```
+#[inline]
 pub fn called_from<R>(place: Place, f: impl FnOnce() -> R) -> R {
-    within(Context { caller: Some(place), ..CONTEXT.get() }, f)
+    struct Restore<'a>(&'a Cell<Option<Place>>, Option<Place>);
+    impl Drop for Restore<'_> {
+        #[inline]
+        fn drop(&mut self) {
+            self.0.set(self.1);
+        }
+    }
+    CALLER.with(|caller| {
+        let _restore = Restore(caller, caller.replace(Some(place)));
+        f()
+    })
 }
 
-/// Whether a program in another language is calling.
-pub(crate) fn is_foreign() -> bool {
-    CONTEXT.get().caller.is_some()
+/// The line that is calling, inside of [`called_from`]. For bindings.
+///
+/// ```
+/// use femtograd::{Place, called_from, caller};
+/// let place = Place::foreign("train.py", 7);
+/// assert_eq!((called_from(place, caller), caller()), (Some(place), None));
+/// ```
+#[inline]
+pub fn caller() -> Option<Place> {
+    CALLER.get()
 }
 
 /// Runs `f` without the [strong zero](crate::num::Num::chain): derivatives computed inside multiply as IEEE 754 says,
@@ -462,12 +479,14 @@ fn unusually<R>(context: Context, f: impl FnOnce() -> R) -> R {
 }
 
 fn within<R>(context: Context, f: impl FnOnce() -> R) -> R {
-    struct Restore(Context);
-    impl Drop for Restore {
+    struct Restore<'a>(&'a Cell<Context>, Context);
+    impl Drop for Restore<'_> {
         fn drop(&mut self) {
-            CONTEXT.set(self.0);
+            self.0.set(self.1);
         }
     }
-    let _restore = Restore(CONTEXT.replace(context));
-    f()
+    CONTEXT.with(|now| {
+        let _restore = Restore(now, now.replace(context));
+        f()
+    })
 }

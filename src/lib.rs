@@ -139,7 +139,7 @@ pub use femtograd_kernels as kernels;
 
 pub use access::Operand;
 pub use context::{During, Period, begin};
-pub use context::{Place, StrongZero, called_from, count_strong_zeros, no_grad, recording, strict};
+pub use context::{Place, StrongZero, called_from, caller, count_strong_zeros, no_grad, recording, strict};
 pub use cut::CutKind;
 pub use inspect::{diagnose, gradcheck, live, nonfinite, report, trace_nonfinite, verify};
 #[cfg(feature = "linalg")]

@@ -1,6 +1,6 @@
 //! What a user did wrong, in a sentence.
 
-use crate::context::is_foreign;
+use crate::context::caller;
 use crate::kernels::Error;
 use crate::num::Float;
 use crate::{Place, Tensor};
@@ -42,7 +42,7 @@ impl Mistake {
     #[cold]
     #[track_caller]
     pub(crate) fn raise(self) -> ! {
-        if is_foreign() {
+        if caller().is_some() {
             std::panic::resume_unwind(Box::new(self))
         }
         panic!("{self}")

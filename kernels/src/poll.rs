@@ -89,12 +89,14 @@ pub struct Uninterrupted(PhantomData<*const ()>); // of this thread
 /// poll(usize::MAX); // no hook would be called
 /// drop(whole);
 /// ```
+#[inline]
 pub fn uninterrupted() -> Uninterrupted {
     HELD.set(HELD.get() + 1);
     Uninterrupted(PhantomData)
 }
 
 impl Drop for Uninterrupted {
+    #[inline]
     fn drop(&mut self) {
         HELD.set(HELD.get() - 1);
     }

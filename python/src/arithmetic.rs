@@ -5,52 +5,85 @@
 
 use crate::any::Any;
 use crate::convert;
-use crate::tensor::{PyTensor, Typed, argument, fresh, of_one_type};
+use crate::ops::several;
+use crate::tensor::{PyTensor, argument, fresh, of_one_type};
 use crate::{each, guard};
 use femtograd::Tensor;
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::types::PyNotImplemented;
 
+/// The other side of an operator.
+enum Other {
+    Tensor(Any),
+    /// A constant of this side's type, made where the op is, so that it has its line.
+    Number(f64),
+}
+
 /// The other side of an operator: a tensor, or what makes a constant. None if it is no number.
 #[inline]
-fn operand(x: &Bound<'_, PyAny>, like: &Any) -> PyResult<Option<Any>> {
+fn operand(x: &Bound<'_, PyAny>) -> PyResult<Option<Other>> {
     if let Ok(x) = x.cast::<PyTensor>() {
-        return Ok(Some(argument(x)));
+        return Ok(Some(Other::Tensor(argument(x))));
     }
     if let Some(number) = convert::number(x)? {
-        // Of the other side's type; made where the op is, so that the constant has its line.
-        return Ok(Some(match like {
-            Any::F32(_) => Any::F32(guard::call(x.py(), || Tensor::constant(number as f32))?),
-            Any::F64(_) => Any::F64(guard::call(x.py(), || Tensor::constant(number))?),
-        }));
+        return Ok(Some(Other::Number(number)));
     }
     match convert::numbers(x, None) {
-        Ok(numbers) => Ok(Some(guard::call(x.py(), || numbers.constant())?)),
+        Ok(numbers) => Ok(Some(Other::Tensor(guard::call(x.py(), || numbers.constant())?))),
         Err(error) if error.is_instance_of::<pyo3::exceptions::PyTypeError>(x.py()) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// An op of two tensors, which brings them to one type first.
-pub fn binary<'py>(
+/// An op of two tensors, which brings them to one type first; `NotImplemented` if the other one is no number.
+#[inline]
+fn binary<'py>(
+    name: &str,
+    slf: &Bound<'py, PyTensor>,
+    other: &Bound<'py, PyAny>,
+    single: impl FnOnce(Tensor<f32>, Tensor<f32>) -> Tensor<f32> + Send,
+    double: impl FnOnce(Tensor<f64>, Tensor<f64>) -> Tensor<f64> + Send,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (py, x) = (slf.py(), argument(slf));
+    let Some(other) = operand(other)? else {
+        return Ok(PyNotImplemented::get(py).to_owned().into_any());
+    };
+    let n = x.len();
+    let y = match (x, other) {
+        (Any::F64(x), Other::Tensor(Any::F64(other))) => {
+            Any::F64(guard::call_long(py, n + other.data().len(), || double(x, other))?)
+        }
+        (Any::F32(x), Other::Tensor(Any::F32(other))) => {
+            Any::F32(guard::call_long(py, n + other.data().len(), || single(x, other))?)
+        }
+        (Any::F64(x), Other::Number(number)) => {
+            Any::F64(guard::call_long(py, n, || double(x, Tensor::constant(number)))?)
+        }
+        (Any::F32(x), Other::Number(number)) => {
+            Any::F32(guard::call_long(py, n, || single(x, Tensor::constant(number as f32)))?)
+        }
+        (x, Other::Tensor(other)) => return mixed(py, name, [x, other], single, double),
+    };
+    Ok(fresh(py, y)?.into_any())
+}
+
+/// [`binary`] of tensors of both types.
+#[cold]
+fn mixed<'py>(
     py: Python<'py>,
     name: &str,
-    a: Any,
-    b: Any,
-    single: impl FnOnce(&Tensor<f32>, &Tensor<f32>) -> Tensor<f32> + Send,
-    double: impl FnOnce(&Tensor<f64>, &Tensor<f64>) -> Tensor<f64> + Send,
-) -> PyResult<Bound<'py, PyTensor>> {
-    let numbers = a.len() + b.len();
-    let y = match (&a, &b) {
-        (Any::F64(a), Any::F64(b)) => Any::F64(guard::call_long(py, numbers, || double(a, b))?),
-        (Any::F32(a), Any::F32(b)) => Any::F32(guard::call_long(py, numbers, || single(a, b))?),
-        _ => match of_one_type(name, vec![a, b])? {
-            Typed::F32(x) => Any::F32(guard::call_long(py, numbers, || single(&x[0], &x[1]))?),
-            Typed::F64(x) => Any::F64(guard::call_long(py, numbers, || double(&x[0], &x[1]))?),
-        },
-    };
-    fresh(py, y)
+    x: [Any; 2],
+    single: impl FnOnce(Tensor<f32>, Tensor<f32>) -> Tensor<f32> + Send,
+    double: impl FnOnce(Tensor<f64>, Tensor<f64>) -> Tensor<f64> + Send,
+) -> PyResult<Bound<'py, PyAny>> {
+    let y = several(
+        py,
+        of_one_type(name, x.into())?,
+        |x| single(x[0].clone(), x[1].clone()),
+        |x| double(x[0].clone(), x[1].clone()),
+    )?;
+    Ok(y.into_any())
 }
 
 macro_rules! operators {
@@ -59,18 +92,10 @@ macro_rules! operators {
         impl PyTensor {
             $(
                 pub fn $left<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-                    let a = argument(slf);
-                    match operand(other, &a)? {
-                        Some(b) => Ok(binary(slf.py(), $name, a, b, |$a, $b| $y, |$a, $b| $y)?.into_any()),
-                        None => Ok(PyNotImplemented::get(slf.py()).to_owned().into_any()),
-                    }
+                    binary($name, slf, other, |$a, $b| $y, |$a, $b| $y)
                 }
                 pub fn $right<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-                    let b = argument(slf);
-                    match operand(other, &b)? {
-                        Some(a) => Ok(binary(slf.py(), $name, a, b, |$a, $b| $y, |$a, $b| $y)?.into_any()),
-                        None => Ok(PyNotImplemented::get(slf.py()).to_owned().into_any()),
-                    }
+                    binary($name, slf, other, |$b, $a| $y, |$b, $a| $y)
                 }
             )*
         }
@@ -82,7 +107,7 @@ operators! {
     "sub" __sub__ __rsub__ |a, b| a - b;
     "mul" __mul__ __rmul__ |a, b| a * b;
     "div" __truediv__ __rtruediv__ |a, b| a / b;
-    "matmul" __matmul__ __rmatmul__ |a, b| a.matmul(b);
+    "matmul" __matmul__ __rmatmul__ |a, b| a.matmul(&b);
 }
 
 #[pymethods]
@@ -108,10 +133,7 @@ impl PyTensor {
             });
             return Ok(fresh(py, y?)?.into_any());
         }
-        match operand(other, &x)? {
-            Some(p) => Ok(binary(py, "pow", x, p, |x, p| x.pow(p), |x, p| x.pow(p))?.into_any()),
-            None => Ok(PyNotImplemented::get(py).to_owned().into_any()),
-        }
+        binary("pow", slf, other, |x, p| x.pow(p), |x, p| x.pow(p))
     }
 
     fn __rpow__<'py>(
@@ -119,13 +141,10 @@ impl PyTensor {
         other: &Bound<'py, PyAny>,
         modulo: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let p = argument(slf);
-        match operand(other, &p)? {
-            Some(x) if modulo.is_none() => {
-                Ok(binary(slf.py(), "pow", x, p, |x, p| x.pow(p), |x, p| x.pow(p))?.into_any())
-            }
-            _ => Ok(PyNotImplemented::get(slf.py()).to_owned().into_any()),
+        if !modulo.is_none() {
+            return Ok(PyNotImplemented::get(slf.py()).to_owned().into_any());
         }
+        binary("pow", slf, other, |p, x| x.pow(p), |p, x| x.pow(p))
     }
 
     fn __neg__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTensor>> {
@@ -148,28 +167,24 @@ impl PyTensor {
         other: &Bound<'py, PyAny>,
         op: CompareOp,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (py, a) = (slf.py(), argument(slf));
-        let Some(b) = operand(other, &a)? else {
-            return Ok(PyNotImplemented::get(py).to_owned().into_any());
-        };
         macro_rules! compared {
             ($name:literal, |$a:ident, $b:ident| $y:expr) => {
-                binary(py, $name, a, b, |$a, $b| $y, |$a, $b| $y)?.into_any()
+                binary($name, slf, other, |$a, $b| $y, |$a, $b| $y)
             };
         }
-        Ok(match op {
+        match op {
             CompareOp::Lt => compared!("lt", |a, b| a.lt(b)),
             CompareOp::Le => compared!("le", |a, b| a.le(b)),
             CompareOp::Gt => compared!("gt", |a, b| a.gt(b)),
             CompareOp::Ge => compared!("ge", |a, b| a.ge(b)),
             CompareOp::Eq => compared!("eq", |a, b| a.equals(b)),
             CompareOp::Ne => compared!("ne", |a, b| 1.0 - a.equals(b)),
-        })
+        }
     }
 
     /// Whether the one number is not 0.
     fn __bool__(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let x = slf.get().any();
+        let x = slf.get().any(slf.py());
         if x.len() != 1 {
             return Err(pyo3::exceptions::PyValueError::new_err(format!(
                 "a tensor of shape {:?} is neither true nor false: reduce it first, with max() or min()",

@@ -113,7 +113,7 @@ impl PyTensor {
             return Err(PyBufferError::new_err("a tensor's numbers are read-only: copy them to write"));
         }
         let strided = flags & ffi::PyBUF_STRIDES == ffi::PyBUF_STRIDES;
-        let x = slf.get().any();
+        let x = slf.get().any(slf.py());
         fn fill<T: Real>(numbers: &Array<T>, strided: bool, view: &mut ffi::Py_buffer) -> Export {
             let mut layout = numbers.layout();
             let size = size_of::<T>();
@@ -182,7 +182,8 @@ impl PyTensor {
     /// >>> Tensor([1.0, 2.0]).numpy()
     /// array([1., 2.])
     pub fn numpy<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let (py, x) = (slf.py(), slf.get().any());
+        let py = slf.py();
+        let x = slf.get().any(py);
         guard::call_quick(py, 0, || {
             each!(&x, x -> {
                 x.data();
@@ -212,7 +213,7 @@ impl PyTensor {
     }
 
     fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let x = slf.get().any();
+        let x = slf.get().any(slf.py());
         if !x.shape().is_empty() {
             return Ok(PyTensor::numpy(slf)?.str()?.to_string());
         }
@@ -226,7 +227,7 @@ impl PyTensor {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let x = slf.get().any();
+        let x = slf.get().any(slf.py());
         let mut text = PyTensor::__str__(slf)?;
         if !x.shape().is_empty() {
             let name = "       ";

@@ -114,7 +114,7 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
         return Ok(Numbers::F64(Array::scalar(number)));
     }
     if let Ok(x) = x.cast::<PyTensor>() {
-        return Numbers::of(x.py(), &x.get().any());
+        return Numbers::of(x.py(), &x.get().any(x.py()));
     }
     if x.is_none() || x.is_instance_of::<PyString>() || x.is_instance_of::<PyComplex>() {
         return Err(no_number(x));
@@ -218,7 +218,7 @@ fn gather(
                 return Ok(false);
             }
         } else if let Ok(x) = x.cast::<PyTensor>() {
-            if x.get().any().wants_grad() {
+            if x.get().any(x.py()).wants_grad() {
                 return Err(PyTypeError::new_err(
                     "a list of variables makes no new leaf, which would cut them off: stack(…) keeps their gradients",
                 ));
@@ -242,7 +242,7 @@ pub fn indices(op: &str, x: &Bound<'_, PyAny>, n: usize) -> PyResult<femtograd::
             args::inside_at(py, place, &op, flat.clone(), shape, n)
         });
     }
-    let (flat, shape) = args::whole(op, x, PyTypeError::new_err)?;
+    let (flat, shape) = args::wholes(op, x, PyTypeError::new_err)?;
     args::inside(x.py(), op, flat, &shape, n)
 }
 

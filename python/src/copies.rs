@@ -30,7 +30,7 @@ pub fn restore<'py>(
 
 /// What was computed has a history, which cannot leave the process.
 fn leaf(slf: &Bound<'_, PyTensor>, what: &str) -> PyResult<Any> {
-    let x = slf.get().any();
+    let x = slf.get().any(slf.py());
     match each!(&x, x -> x.op().map(|op| op.name())) {
         None => Ok(x),
         Some(op) => Err(PyRuntimeError::new_err(format!(
@@ -61,7 +61,7 @@ impl PyTensor {
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let py = slf.py();
         let x = leaf(slf, "pickle")?;
-        let grad = if slf.get().has_grad() { Some(PyTensor::numpy(&slf.get().grad(py)?)?) } else { None };
+        let grad = if slf.get().has_grad(py) { Some(PyTensor::numpy(&slf.get().grad(py)?)?) } else { None };
         let label = each!(&x, x -> x.label().map(|label| label.to_string()));
         let parts = (slf.get_type(), PyTensor::numpy(slf)?, x.wants_grad(), label, grad);
         let restore = py.import("femtograd._femtograd")?.getattr("_restore")?;
@@ -90,7 +90,7 @@ impl PyTensor {
             return Ok(fresh(py, new)?.into_any());
         }
         let copied = class.call_method1("__new__", (&class, 0.0))?;
-        copied.cast::<PyTensor>()?.get().put(new);
+        copied.cast::<PyTensor>()?.get().put(py, new);
         if let (Some(memo), Some(own)) = (memo, slf.getattr_opt("__dict__")?) {
             let own = py.import("copy")?.call_method1("deepcopy", (own, memo))?;
             copied.getattr("__dict__")?.call_method1("update", (own,))?;

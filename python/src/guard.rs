@@ -2,26 +2,21 @@
 //! unwinds turned into exceptions.
 
 use crate::place;
-use femtograd::{Mistake, called_from};
+use femtograd::{Mistake, Place, called_from, caller};
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use std::any::Any;
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Numbers that a call reads and writes from which on other Python threads run meanwhile; letting go of the lock and taking
 /// it again costs as much as a few thousand.
 const LONG: usize = 1 << 14;
 
-thread_local! {
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
 /// Keeps panics that become exceptions off stderr.
 pub fn install() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if !GUARDED.get() {
+        if caller().is_none() {
             before(info);
         }
     }));
@@ -30,15 +25,14 @@ pub fn install() {
 
 /// Looks, in the middle of long work, whether the user wants it to end: Ctrl-C is the main thread's to hear.
 fn interrupt() {
-    if GUARDED.get() {
+    if caller().is_some() {
         python(|py| py.check_signals());
     }
 }
 
 /// Calls the library from the caller's Python line.
 pub fn call<R>(py: Python<'_>, f: impl FnOnce() -> R) -> PyResult<R> {
-    let place = place::here(py);
-    caught(|| called_from(place, f)).map_err(|what| exception(py, what))
+    caught(place::here(py), f).map_err(|what| exception(py, what))
 }
 
 /// [`call`], letting other Python threads run if `numbers` says that it takes long.
@@ -47,29 +41,24 @@ pub fn call_long<R: Send>(py: Python<'_>, numbers: usize, f: impl FnOnce() -> R 
         return call(py, f);
     }
     let place = place::here(py);
-    py.detach(|| caught(|| called_from(place, f))).map_err(|what| exception(py, what))
+    py.detach(|| caught(place, f)).map_err(|what| exception(py, what))
 }
 
 /// [`call_long`] for what makes no nodes of its own: the line is looked for only if something is wrong.
 pub fn call_quick<R: Send>(py: Python<'_>, numbers: usize, f: impl FnOnce() -> R + Send) -> PyResult<R> {
-    let run = || caught(|| called_from(place::nowhere(), f));
+    let run = || caught(place::nowhere(), f);
     let result = if numbers < LONG { run() } else { py.detach(run) };
     result.map_err(|what| exception(py, what))
 }
 
-fn caught<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            GUARDED.set(self.0);
-        }
-    }
-    let _restore = Restore(GUARDED.replace(true));
-    // The library keeps its state consistent when something unwinds.
-    catch_unwind(AssertUnwindSafe(f))
+/// Runs a call from `place`; the library keeps its state consistent when something unwinds.
+#[inline]
+fn caught<R>(place: Place, f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(|| called_from(place, f)))
 }
 
 /// What came out of a call instead of a result, as an exception.
+#[cold]
 fn exception(py: Python<'_>, what: Box<dyn Any + Send>) -> PyErr {
     let what = match what.downcast::<PyErr>() {
         Ok(error) => return *error, // raised by Python code that the library called

@@ -1,6 +1,7 @@
 //! What the library says of graphs and derivatives, as plain values: the package around makes its own classes of them.
 
-use crate::tensor::{PyTensor, argument, argument_or_constant, of_one_type};
+use crate::ops::args::listed;
+use crate::tensor::{PyTensor, argument, of_one_type};
 use crate::transform::{arguments, called_for_one, count};
 use crate::{each, guard, typed};
 use femtograd::Place;
@@ -92,10 +93,7 @@ pub fn report<'py>(
     parameters: &Bound<'py, PyAny>,
     names: Option<Vec<String>>,
 ) -> Fields<'py> {
-    let mut all = vec![argument(loss)];
-    for x in parameters.try_iter()? {
-        all.push(argument_or_constant(&x?)?);
-    }
+    let all = listed(loss, parameters)?;
     let labelled: Vec<bool> = all[1..].iter().map(|x| each!(x, x -> x.label().is_some())).collect();
     let mut found: Report = typed!(of_one_type("report", all)?, all => {
         guard::call_long(py, usize::MAX, || inspect::report(&all[0], &all[1..]))?
@@ -140,10 +138,7 @@ pub fn diagnose<'py>(
     loss: &Bound<'py, PyTensor>,
     parameters: &Bound<'py, PyAny>,
 ) -> Fields<'py> {
-    let mut all = vec![argument(loss)];
-    for x in parameters.try_iter()? {
-        all.push(argument_or_constant(&x?)?);
-    }
+    let all = listed(loss, parameters)?;
     let found: Diagnosis = typed!(of_one_type("diagnose", all)?, all => {
         let parameters: Vec<_> = all[1..].iter().collect();
         guard::call_long(py, usize::MAX, || inspect::diagnose_with(&all[0], &parameters))?

@@ -1,5 +1,8 @@
 //! Optimisers: those of the library, over Python's objects.
 
+// What the bindings' macro writes around methods that another macro wrote.
+#![allow(unsafe_op_in_unsafe_fn)]
+
 use crate::any::{Any, Real};
 use crate::convert;
 use crate::tensor::{PyTensor, fresh};
@@ -40,7 +43,7 @@ impl Parameters {
             if !seen.insert(object.as_ptr() as usize) {
                 continue;
             }
-            let x = object.get().any();
+            let x = object.get().any(object.py());
             let what = each!(&x, x -> x.label())
                 .map_or(format!("parameter {i}"), |label| format!("parameter {label:?}"));
             let made = format!("of shape {:?}, made at {}", x.shape(), x.location());
@@ -68,29 +71,27 @@ impl Parameters {
         double: impl FnOnce(Vec<&mut Tensor<f64>>) + Send,
     ) -> PyResult<()> {
         let objects: Vec<&PyTensor> = self.objects.iter().map(|object| object.get()).collect();
-        guard::call_long(py, self.numbers, || {
-            PyTensor::update(&objects, |leaves| {
-                let (mut singles, mut doubles) = (Vec::new(), Vec::new());
-                for leaf in leaves {
-                    match leaf {
-                        Any::F32(x) => singles.push(x),
-                        Any::F64(x) => doubles.push(x),
-                    }
+        PyTensor::update(py, &objects, self.numbers, |leaves| {
+            let (mut singles, mut doubles) = (Vec::new(), Vec::new());
+            for leaf in leaves {
+                match leaf {
+                    Any::F32(x) => singles.push(x),
+                    Any::F64(x) => doubles.push(x),
                 }
-                // Where a gradient is missing the step is refused before anything has changed: that one goes first.
-                if doubles.iter().any(|x| x.grad().is_none()) {
-                    double(doubles);
-                    single(singles);
-                } else {
-                    single(singles);
-                    double(doubles);
-                }
-            })
+            }
+            // Where a gradient is missing the step is refused before anything has changed: that one goes first.
+            if doubles.iter().any(|x| x.grad().is_none()) {
+                double(doubles);
+                single(singles);
+            } else {
+                single(singles);
+                double(doubles);
+            }
         })
     }
 
-    fn zero_grad(&self) {
-        self.objects.iter().for_each(|object| each!(object.get().any(), x -> x.zero_grad()));
+    fn zero_grad(&self, py: Python<'_>) {
+        self.objects.iter().for_each(|object| each!(object.get().any(py), x -> x.zero_grad()));
     }
 
     fn list(&self, py: Python<'_>) -> Vec<Py<PyTensor>> {
@@ -100,6 +101,61 @@ impl Parameters {
 
 fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// What every optimiser has beside its step. `$lr` is the place of the learning rate, or those that hold the same one.
+macro_rules! optimisers {
+    ($($Name:ident |$state:ident| $lr:expr $(, $more:expr)*;)*) => { $(
+        #[pymethods]
+        impl $Name {
+            /// Forgets every parameter's gradient.
+            ///
+            /// >>> w = Tensor(1.0)
+            #[doc = concat!(">>> optimiser = femtograd.optim.", stringify!($Name), "([w], lr=0.5)")]
+            /// >>> (3 * w).backward()
+            /// >>> optimiser.zero_grad()
+            /// >>> w.has_grad
+            /// False
+            fn zero_grad(&self, py: Python<'_>) {
+                self.parameters.zero_grad(py);
+            }
+
+            /// The tensors that it updates, each once.
+            ///
+            /// >>> w = Tensor(1.0)
+            #[doc = concat!(">>> optimiser = femtograd.optim.", stringify!($Name), "([w], lr=0.5)")]
+            /// >>> optimiser.parameters[0] is w
+            /// True
+            #[getter]
+            fn parameters(&self, py: Python<'_>) -> Vec<Py<PyTensor>> {
+                self.parameters.list(py)
+            }
+
+            /// The learning rate; it may be changed between steps.
+            ///
+            /// >>> w = Tensor(1.0)
+            #[doc = concat!(">>> optimiser = femtograd.optim.", stringify!($Name), "([w], lr=0.5)")]
+            /// >>> optimiser.lr /= 10
+            /// >>> optimiser.lr
+            /// 0.05
+            #[getter]
+            fn lr(&self) -> f64 {
+                let $state = lock(&self.state);
+                $lr
+            }
+            #[setter]
+            fn set_lr(&self, lr: f64) {
+                let mut $state = lock(&self.state);
+                $lr = lr;
+                $($more = lr;)*
+            }
+        }
+    )* };
+}
+
+optimisers! {
+    Sgd |state| state.lr;
+    Adam |state| state.single.lr, state.double.lr;
 }
 
 /// `p ← p − lr·g` for every parameter `p` and its gradient `g`: gradient descent.
@@ -146,45 +202,6 @@ impl Sgd {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py, SgdParts>> {
         let optim::Sgd { lr, allow_missing, .. } = *lock(&self.state);
         Ok((restorer(py, "_restore_sgd")?, (self.parameters.list(py), lr, allow_missing)))
-    }
-
-    /// Forgets every parameter's gradient.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Sgd([w], lr=0.5)
-    /// >>> (3 * w).backward()
-    /// >>> optimiser.zero_grad()
-    /// >>> w.has_grad
-    /// False
-    fn zero_grad(&self) {
-        self.parameters.zero_grad();
-    }
-
-    /// The tensors that it updates, each once.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Sgd([w], lr=0.5)
-    /// >>> optimiser.parameters[0] is w
-    /// True
-    #[getter]
-    fn parameters(&self, py: Python<'_>) -> Vec<Py<PyTensor>> {
-        self.parameters.list(py)
-    }
-
-    /// The learning rate; it may be changed between steps.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Sgd([w], lr=0.5)
-    /// >>> optimiser.lr /= 10
-    /// >>> optimiser.lr
-    /// 0.05
-    #[getter]
-    fn lr(&self) -> f64 {
-        lock(&self.state).lr
-    }
-    #[setter]
-    fn set_lr(&self, lr: f64) {
-        lock(&self.state).lr = lr;
     }
 }
 
@@ -265,46 +282,6 @@ impl Adam {
         let (single, double) = (states(py, &single)?, states(py, &double)?);
         let parts = (self.parameters.list(py), lr, betas, epsilon, allow_missing, single, double);
         Ok((restorer(py, "_restore_adam")?, parts))
-    }
-
-    /// Forgets every parameter's gradient.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
-    /// >>> (3 * w).backward()
-    /// >>> optimiser.zero_grad()
-    /// >>> w.has_grad
-    /// False
-    fn zero_grad(&self) {
-        self.parameters.zero_grad();
-    }
-
-    /// The tensors that it updates, each once.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
-    /// >>> optimiser.parameters[0] is w
-    /// True
-    #[getter]
-    fn parameters(&self, py: Python<'_>) -> Vec<Py<PyTensor>> {
-        self.parameters.list(py)
-    }
-
-    /// The learning rate; it may be changed between steps.
-    ///
-    /// >>> w = Tensor(1.0)
-    /// >>> optimiser = femtograd.optim.Adam([w], lr=0.5)
-    /// >>> optimiser.lr /= 10
-    /// >>> optimiser.lr
-    /// 0.05
-    #[getter]
-    fn lr(&self) -> f64 {
-        lock(&self.state).single.lr
-    }
-    #[setter]
-    fn set_lr(&self, lr: f64) {
-        let mut state = lock(&self.state);
-        (state.single.lr, state.double.lr) = (lr, lr);
     }
 
     /// `(β₁, β₂)`, how slowly the moments forget.

@@ -106,7 +106,7 @@ impl PyIndices {
                 });
             }
             let (values, shape) =
-                args::whole("indices", &f.bind(py).call1(PyTuple::new(py, all)?)?, PyTypeError::new_err)?;
+                args::wholes("indices", &f.bind(py).call1(PyTuple::new(py, all)?)?, PyTypeError::new_err)?;
             Ok(packed(&values, &shape))
         })?;
         Ok(PyIndices(of))
@@ -295,7 +295,7 @@ fn integers(x: &Bound<'_, PyAny>) -> PyResult<Indices> {
     if let Ok(given) = x.cast::<PyIndices>() {
         return Ok(given.get().0.clone());
     }
-    let (values, shape) = args::whole("record", x, PyTypeError::new_err)?;
+    let (values, shape) = args::wholes("record", x, PyTypeError::new_err)?;
     Ok(packed(&values, &shape))
 }
 

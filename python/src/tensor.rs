@@ -6,10 +6,10 @@ use crate::{each, guard, objects};
 use femtograd::{Array, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 use pyo3::types::{PySet, PyTuple};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::time::Duration;
 
 /// A value, its gradient, and how it was computed.
 ///
@@ -24,72 +24,93 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 /// 15.0 3.0 8.0
 #[pyclass(name = "Tensor", module = "femtograd", frozen, subclass, weakref)]
 pub struct PyTensor {
-    now: Mutex<Any>,
+    /// Whoever looks at it or replaces it has the interpreter's lock, and needs no other.
+    now: UnsafeCell<Any>,
+    /// But during an [update](PyTensor::update), which may go on without that lock.
+    updating: AtomicBool,
     /// Where this object lies, once it is noted as its node's.
     pub address: AtomicUsize,
 }
 
+// SAFETY: what lies in the cell may be sent and shared; it is reached as `now` and `updating` say.
+unsafe impl Sync for PyTensor {}
+
 impl Drop for PyTensor {
     fn drop(&mut self) {
-        let address = *self.address.get_mut();
-        if address != 0 {
-            objects::forget(address, self.lock().id());
-        }
+        objects::forget(*self.address.get_mut(), self.now.get_mut().id());
     }
 }
 
 impl PyTensor {
+    #[inline]
     pub fn new(x: Any) -> PyTensor {
-        PyTensor { now: Mutex::new(x), address: AtomicUsize::new(0) }
+        PyTensor { now: UnsafeCell::new(x), updating: AtomicBool::new(false), address: AtomicUsize::new(0) }
     }
-    /// Lets go of the interpreter's lock where it has to wait: whoever has this one may need that.
-    fn lock(&self) -> MutexGuard<'_, Any> {
-        let guard = match self.now.try_lock() {
-            Err(TryLockError::WouldBlock) => Python::attach(|py| self.now.lock_py_attached(py)),
-            Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
-            Ok(guard) => Ok(guard),
-        };
-        guard.unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// Waits until nobody is updating it, and lets other threads go on meanwhile: whoever is may need the interpreter's lock.
+    #[inline]
+    fn wait(&self, py: Python<'_>) {
+        #[cold]
+        fn wait(py: Python<'_>) {
+            py.detach(|| std::thread::sleep(Duration::from_micros(50)));
+        }
+        while self.updating.load(Acquire) {
+            wait(py);
+        }
     }
     /// What it stands for now.
     #[inline]
-    pub fn any(&self) -> Any {
-        self.lock().clone()
+    pub fn any(&self, py: Python<'_>) -> Any {
+        self.wait(py);
+        // SAFETY: nobody changes it while this thread has the lock, which it does not let go in between.
+        unsafe { (*self.now.get()).clone() }
     }
     /// Puts another leaf in its place.
-    pub fn put(&self, new: Any) {
-        let mut now = self.lock();
-        objects::forget(self.address.swap(0, Relaxed), now.id());
-        *now = new;
+    pub fn put(&self, py: Python<'_>, new: Any) {
+        self.wait(py);
+        // SAFETY: as in `any`. What was there goes only afterwards, since whatever goes may run code.
+        let old = unsafe { std::mem::replace(&mut *self.now.get(), new) };
+        objects::forget(self.address.swap(0, Relaxed), old.id());
     }
-    /// Changes what several different objects stand for, each held by nobody but its object while `f` runs; what unwinds
-    /// from `f` must have changed nothing.
-    pub fn update<R>(of: &[&PyTensor], f: impl FnOnce(Vec<&mut Any>) -> R) -> R {
-        // What is called in the middle of it may be Python code that asks for one of these.
-        let _whole = femtograd::kernels::uninterrupted();
-        // Locked in the order of their addresses, so that two threads never wait for each other.
-        let mut order: Vec<usize> = (0..of.len()).collect();
-        order.sort_unstable_by_key(|&i| std::ptr::from_ref(of[i]).addr());
-        let mut held: Vec<Option<MutexGuard<'_, Any>>> = of.iter().map(|_| None).collect();
-        for i in order {
-            held[i] = Some(of[i].lock());
-        }
-        let mut held: Vec<_> = held.into_iter().flatten().collect();
-        let before: Vec<u64> = held.iter().map(|x| x.id()).collect();
-        let result = f(held.iter_mut().map(|x| &mut **x).collect());
-        for ((object, now), before) in of.iter().zip(&held).zip(before) {
-            if now.id() != before {
-                objects::forget(object.address.swap(0, Relaxed), before);
+    /// Changes what several different objects stand for, of so many numbers in all, each held by nobody but its object while
+    /// `f` runs; what unwinds from `f` must have changed nothing.
+    pub fn update(
+        py: Python<'_>,
+        of: &[&PyTensor],
+        numbers: usize,
+        f: impl FnOnce(Vec<&mut Any>) + Send,
+    ) -> PyResult<()> {
+        struct Updating<'a>(&'a [&'a PyTensor]);
+        impl Drop for Updating<'_> {
+            fn drop(&mut self) {
+                self.0.iter().for_each(|object| object.updating.store(false, Release));
             }
         }
-        result
+        // All at once, so that two threads never wait for each other.
+        while let Some(object) = of.iter().find(|object| object.updating.load(Acquire)) {
+            object.wait(py);
+        }
+        of.iter().for_each(|object| object.updating.store(true, Relaxed));
+        let updating = Updating(of);
+        guard::call_long(py, numbers, || {
+            // What is called in the middle of it may be Python code that asks for one of these.
+            let _whole = femtograd::kernels::uninterrupted();
+            // SAFETY: the objects differ, and until the end everybody else waits.
+            let mut now: Vec<_> = updating.0.iter().map(|object| unsafe { &mut *object.now.get() }).collect();
+            let before: Vec<u64> = now.iter().map(|x| x.id()).collect();
+            f(now.iter_mut().map(|x| &mut **x).collect());
+            for ((object, now), before) in updating.0.iter().zip(&now).zip(before) {
+                if now.id() != before {
+                    objects::forget(object.address.swap(0, Relaxed), before);
+                }
+            }
+        })
     }
 }
 
 /// What `object` stands for, as an argument of something: its node may be asked for as a parent from now on.
 #[inline]
 pub fn argument(object: &Bound<'_, PyTensor>) -> Any {
-    let x = object.get().any();
+    let x = object.get().any(object.py());
     objects::note(object, x.id());
     x
 }
@@ -166,13 +187,13 @@ impl PyTensor {
     /// Tensor(0.5)
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTensor>> {
-        let x = self.any();
+        let x = self.any(py);
         fresh(py, guard::call(py, || each!(x, x => Tensor::constant(x.data().clone())))?)
     }
     #[setter]
     fn set_data(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let numbers = convert::numbers(value, None)?;
-        let new = guard::call(py, || match self.any() {
+        let new = guard::call(py, || match self.any(py) {
             Any::F32(mut x) => {
                 x.set_data(numbers.to::<f32>());
                 Any::F32(x)
@@ -182,7 +203,7 @@ impl PyTensor {
                 Any::F64(x)
             }
         })?;
-        self.put(new);
+        self.put(py, new);
         Ok(())
     }
 
@@ -208,12 +229,12 @@ impl PyTensor {
                 }
             }
         }
-        let x = self.any();
+        let x = self.any(py);
         fresh(py, guard::call(py, || each!(&x, x => of(x)))?)
     }
     #[setter]
     fn set_grad(&self, py: Python<'_>, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let x = self.any();
+        let x = self.any(py);
         let Some(value) = value else {
             each!(x, x -> x.zero_grad());
             return Ok(());
@@ -237,8 +258,8 @@ impl PyTensor {
     /// >>> before, x.has_grad
     /// (False, True)
     #[getter]
-    pub fn has_grad(&self) -> bool {
-        each!(self.any(), x -> x.grad().is_some())
+    pub fn has_grad(&self, py: Python<'_>) -> bool {
+        each!(self.any(py), x -> x.grad().is_some())
     }
 
     /// Forgets the gradient.
@@ -248,8 +269,8 @@ impl PyTensor {
     /// >>> x.zero_grad()
     /// >>> x.has_grad
     /// False
-    fn zero_grad(&self) {
-        each!(self.any(), x -> x.zero_grad());
+    fn zero_grad(&self, py: Python<'_>) {
+        each!(self.any(py), x -> x.zero_grad());
     }
 
     /// Computes the gradient of this number with respect to everything it was computed from, and adds it to each leaf's
@@ -263,7 +284,7 @@ impl PyTensor {
     /// [ 2. 40.]
     #[pyo3(signature = (cotangent = None))]
     fn backward(slf: &Bound<'_, Self>, cotangent: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let (py, x) = (slf.py(), slf.get().any());
+        let (py, x) = (slf.py(), slf.get().any(slf.py()));
         let cotangent = cotangent.map(|g| convert::numbers(g, None)).transpose()?;
         let numbers = work_behind(&x);
         match (x, cotangent) {
@@ -284,7 +305,7 @@ impl PyTensor {
     #[getter]
     fn parents<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let parents: Vec<_> =
-            self.any().parents().into_iter().map(|x| objects::object(py, x)).collect::<PyResult<_>>()?;
+            self.any(py).parents().into_iter().map(|x| objects::object(py, x)).collect::<PyResult<_>>()?;
         PyTuple::new(py, parents)
     }
 
@@ -300,14 +321,14 @@ impl PyTensor {
     /// >>> x.op, (x * 3).op
     /// (None, 'mul')
     #[getter]
-    fn op(&self) -> Option<&'static str> {
-        each!(self.any(), x -> x.op().map(|op| op.name()))
+    fn op(&self, py: Python<'_>) -> Option<&'static str> {
+        each!(self.any(py), x -> x.op().map(|op| op.name()))
     }
 
     /// The op as a drawing shows it: `+` for add, `**` for a power; empty for a leaf or a constant.
     #[getter]
-    fn _op(&self) -> &'static str {
-        match self.op() {
+    fn _op(&self, py: Python<'_>) -> &'static str {
+        match self.op(py) {
             None => "",
             Some("add") => "+",
             Some("sub") => "-",
@@ -326,12 +347,12 @@ impl PyTensor {
     /// >>> w.label
     /// 'w'
     #[getter]
-    fn label(&self) -> String {
-        each!(self.any(), x -> x.label().map_or(String::new(), |label| label.to_string()))
+    fn label(&self, py: Python<'_>) -> String {
+        each!(self.any(py), x -> x.label().map_or(String::new(), |label| label.to_string()))
     }
     #[setter]
-    fn set_label(&self, label: &str) {
-        each!(self.any(), x -> drop(x.named(label)));
+    fn set_label(&self, py: Python<'_>, label: &str) {
+        each!(self.any(py), x -> drop(x.named(label)));
     }
 
     /// Gives it a name and returns it.
@@ -339,7 +360,7 @@ impl PyTensor {
     /// >>> Tensor(2.0).named("a")
     /// Tensor(2.0, label='a')
     fn named<'py>(slf: Bound<'py, Self>, label: &str) -> Bound<'py, Self> {
-        slf.get().set_label(label);
+        slf.get().set_label(slf.py(), label);
         slf
     }
 
@@ -349,8 +370,8 @@ impl PyTensor {
     /// >>> int(line) >= 1
     /// True
     #[getter]
-    fn location(&self) -> String {
-        self.any().location().to_string()
+    fn location(&self, py: Python<'_>) -> String {
+        self.any(py).location().to_string()
     }
 
     /// Whether a gradient flows to it or through it.
@@ -359,8 +380,8 @@ impl PyTensor {
     /// >>> (x * 3).requires_grad, constant(2.0).requires_grad, x.detach().requires_grad
     /// (True, False, False)
     #[getter]
-    fn requires_grad(&self) -> bool {
-        self.any().wants_grad()
+    fn requires_grad(&self, py: Python<'_>) -> bool {
+        self.any(py).wants_grad()
     }
 
     /// Whether it was given and not computed.
@@ -369,8 +390,8 @@ impl PyTensor {
     /// >>> x.is_leaf, (x * 3).is_leaf
     /// (True, False)
     #[getter]
-    fn is_leaf(&self) -> bool {
-        each!(self.any(), x -> x.op().is_none())
+    fn is_leaf(&self, py: Python<'_>) -> bool {
+        each!(self.any(py), x -> x.op().is_none())
     }
 
     /// The length of each axis; empty for a single number.
@@ -379,23 +400,23 @@ impl PyTensor {
     /// ((1, 3), ())
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.any().shape())
+        PyTuple::new(py, self.any(py).shape())
     }
     /// The number of axes.
     ///
     /// >>> Tensor([[1.0, 2.0, 3.0]]).ndim
     /// 2
     #[getter]
-    fn ndim(&self) -> usize {
-        self.any().shape().len()
+    fn ndim(&self, py: Python<'_>) -> usize {
+        self.any(py).shape().len()
     }
     /// The number of elements.
     ///
     /// >>> Tensor([[1.0, 2.0, 3.0]]).size
     /// 3
     #[getter]
-    fn size(&self) -> usize {
-        self.any().shape().iter().product()
+    fn size(&self, py: Python<'_>) -> usize {
+        self.any(py).shape().iter().product()
     }
     /// `float32` or `float64`, as NumPy's dtype.
     ///
@@ -403,7 +424,7 @@ impl PyTensor {
     /// (dtype('float64'), dtype('float32'))
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        convert::dtype(py, self.any().dtype())
+        convert::dtype(py, self.any(py).dtype())
     }
 
     /// The same value as a constant, cut off from how it was computed: no gradient flows back from here.
@@ -422,7 +443,7 @@ impl PyTensor {
     /// >>> Tensor(2.5).item()
     /// 2.5
     fn item(&self, py: Python<'_>) -> PyResult<f64> {
-        let x = self.any();
+        let x = self.any(py);
         if x.len() != 1 {
             let why = format!("item: a tensor of shape {:?} is not one number", x.shape());
             return Err(PyValueError::new_err(why));
@@ -463,24 +484,13 @@ impl PyTensor {
 
 /// Roughly how many numbers the graph behind this has; looks at a few nodes only, and takes a larger graph for long.
 fn work_behind(x: &Any) -> usize {
-    const FEW: usize = 8;
-    fn behind<T: femtograd::Float>(x: &Tensor<T>) -> usize {
-        let mut waiting = [None; FEW];
-        waiting[0] = Some(x);
-        let (mut numbers, mut count) = (0, 1);
-        let mut next = 0;
-        while let Some(Some(x)) = waiting.get(next) {
-            next += 1;
-            numbers += x.shape().iter().product::<usize>();
-            for parent in x.parents() {
-                match waiting.get_mut(count) {
-                    Some(place) => *place = Some(parent),
-                    None => return usize::MAX,
-                }
-                count += 1;
-            }
+    fn behind<T: femtograd::Float>(x: &Tensor<T>, few: &mut usize) -> Option<usize> {
+        *few = few.checked_sub(1)?;
+        let mut numbers = x.shape().iter().product();
+        for parent in x.parents() {
+            numbers += behind(parent, few)?;
         }
-        numbers
+        Some(numbers)
     }
-    each!(x, x -> behind(x))
+    each!(x, x -> behind(x, &mut 8)).unwrap_or(usize::MAX)
 }

@@ -5,6 +5,7 @@ use crate::any::{Any, Real, is_single};
 use crate::convert;
 use crate::guard;
 use crate::objects;
+use crate::ops::args::listed;
 use crate::tensor::{PyTensor, Typed, argument, argument_or_constant, fresh, of_one_type};
 use femtograd::{Array, During, Error, Mode, Op, Period, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -266,10 +267,7 @@ pub fn gradients<'py>(
     xs: &Bound<'py, PyAny>,
     cotangent: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let mut all = vec![argument(y)];
-    for x in xs.try_iter()? {
-        all.push(argument_or_constant(&x?)?);
-    }
+    let all = listed(y, xs)?;
     typed!(of_one_type("gradients", all)?, all => {
         let cotangent = cotangent.map(|g| tensor_of("the cotangent", g)).transpose()?;
         let (y, xs) = (&all[0], all[1..].iter().collect::<Vec<_>>());
@@ -290,10 +288,7 @@ pub fn tangent<'py>(
     xs: &Bound<'py, PyAny>,
     dxs: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyTensor>> {
-    let mut all = vec![argument(y)];
-    for x in xs.try_iter()? {
-        all.push(argument_or_constant(&x?)?);
-    }
+    let all = listed(y, xs)?;
     typed!(of_one_type("tangent", all)?, all => {
         let dxs = tensors_of("a tangent", dxs)?;
         let along: Vec<_> = all[1..].iter().zip(&dxs).collect();

@@ -151,7 +151,7 @@ pub(crate) fn follow<T: Float>(
     if let Some(indices) = op.indices()
         && (!is_given(indices) || op.with_indices(indices.clone()).is_none())
     {
-        let how = match context::is_foreign() {
+        let how = match context::caller().is_some() {
             true => "an argument, an array of integers, and pass that on",
             false => "an input (record_with), as Indices, and pass those on",
         };
@@ -187,7 +187,7 @@ pub(crate) fn check_read<T: Float>(x: &Tensor<T>) {
             "the value of a tensor (made at {}) is asked for, and a recorded program would keep it as it is now. Leave \
              this out of the recorded function, or compute with tensors: {} chooses between two",
             x.location(),
-            if context::is_foreign() { "where" } else { "where_" }
+            if context::caller().is_some() { "where" } else { "where_" }
         );
         Tensor::refuse("record", &why, &[x])
     }

@@ -1,9 +1,10 @@
 //! What ops take beside tensors: axes, sizes, shapes, indices, as Python writes them.
 
+use super::kind;
 use crate::any::Any;
 pub use crate::tensor::argument_or_constant as given;
-use crate::tensor::{PyTensor, Typed, argument, fresh, of_one_type};
-use crate::{convert, guard, place};
+use crate::tensor::{PyTensor, argument};
+use crate::{convert, place};
 use femtograd::{Axes, Indices, Place};
 use pyo3::exceptions::{PyIndexError, PyMemoryError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -46,6 +47,28 @@ impl<'py> FromPyObject<'_, 'py> for Size {
             Err(_) => Err(PyValueError::new_err(format!("a number of 0 or more is wanted, not {n}"))),
         }
     }
+}
+
+/// An [`Int`] by its name.
+pub fn whole(op: &str, name: &str, x: &Bound<'_, PyAny>) -> PyResult<isize> {
+    let refused = |_| PyTypeError::new_err(format!("{op}: {name} is a whole number, not {}", kind(x)));
+    x.extract::<Int>().map(|i| i.0).map_err(refused)
+}
+
+/// A whole number that counts something, by its name.
+pub fn counted(op: &str, name: &str, x: &Bound<'_, PyAny>) -> PyResult<usize> {
+    let n = whole(op, name, x)?;
+    usize::try_from(n).map_err(|_| PyValueError::new_err(format!("{op}: {name} is at least 0, not {n}")))
+}
+
+/// The axes that `axis` names: all, one, or several.
+pub fn axes(op: &str, axis: Option<&Bound<'_, PyAny>>, ndim: usize) -> PyResult<Vec<isize>> {
+    let Some(axis) = axis else { return Ok((0..ndim as isize).collect()) };
+    let refused = |_| {
+        let why = "axis is a whole number, or a tuple of them";
+        PyTypeError::new_err(format!("{op}: {why}, not {}", kind(axis)))
+    };
+    axis.extract::<AxisList>().map(|list| list.0).map_err(refused)
 }
 
 /// The number of elements in a shape, if they may fit into memory.
@@ -135,21 +158,6 @@ impl<'py, const D: usize> FromPyObject<'_, 'py> for Each<D> {
     }
 }
 
-/// The result of an op of `x` as an object: `x` itself where the op had nothing to do.
-pub fn result<'py>(x: &Bound<'py, PyTensor>, id: u64, y: Any) -> PyResult<Bound<'py, PyTensor>> {
-    if y.id() == id && x.get().any().id() == id { Ok(x.clone()) } else { fresh(x.py(), y) }
-}
-
-/// An op of one tensor that may have nothing to do.
-pub fn one<'py>(
-    x: &Bound<'py, PyTensor>,
-    f: impl FnOnce(&Any) -> Any + Send,
-) -> PyResult<Bound<'py, PyTensor>> {
-    let any = argument(x);
-    let y = guard::call_long(x.py(), any.len(), || f(&any))?;
-    result(x, any.id(), y)
-}
-
 /// Methods of one tensor with further arguments.
 #[macro_export]
 macro_rules! methods {
@@ -159,34 +167,29 @@ macro_rules! methods {
             $(
                 $(#[$attribute])*
                 fn $name<'py>(slf: &Bound<'py, Self>, $($arg: $type),*) -> PyResult<Bound<'py, $crate::tensor::PyTensor>> {
-                    $crate::ops::args::one(slf, |x| $crate::each!(x, $x => $y))
+                    $crate::ops::unary(slf, |x| $crate::each!(x, $x => $y))
                 }
             )*
         }
     };
 }
 
-/// An op of several tensors, in one type: `several!(py, "name", vec![…], |x| expression of the slice x)`.
-#[macro_export]
-macro_rules! several {
-    ($py:expr, $op:expr, $arguments:expr, |$x:ident| $y:expr) => {
-        $crate::ops::args::several($py, $op, $arguments, |$x| $y, |$x| $y)
-    };
+/// A tensor and what further arguments of the op are given.
+pub fn gathered(x: &Bound<'_, PyTensor>, more: &[Option<&Bound<'_, PyAny>>]) -> PyResult<Vec<Any>> {
+    let mut all = vec![argument(x)];
+    for x in more.iter().flatten() {
+        all.push(given(x)?);
+    }
+    Ok(all)
 }
 
-pub fn several<'py>(
-    py: Python<'py>,
-    op: &str,
-    arguments: Vec<Any>,
-    single: impl FnOnce(&[femtograd::Tensor<f32>]) -> femtograd::Tensor<f32> + Send,
-    double: impl FnOnce(&[femtograd::Tensor<f64>]) -> femtograd::Tensor<f64> + Send,
-) -> PyResult<Bound<'py, PyTensor>> {
-    let numbers = arguments.iter().map(Any::len).sum();
-    let y = match of_one_type(op, arguments)? {
-        Typed::F32(x) => Any::F32(guard::call_long(py, numbers, || single(&x))?),
-        Typed::F64(x) => Any::F64(guard::call_long(py, numbers, || double(&x))?),
-    };
-    fresh(py, y)
+/// A tensor and a list of others.
+pub fn listed(x: &Bound<'_, PyTensor>, more: &Bound<'_, PyAny>) -> PyResult<Vec<Any>> {
+    let mut all = vec![argument(x)];
+    for x in more.try_iter()? {
+        all.push(given(&x?)?);
+    }
+    Ok(all)
 }
 
 /// Whole numbers that need nobody's help to be read: a plain list of them, or the memory of an array of int64.
@@ -204,7 +207,7 @@ pub fn plain(x: &Bound<'_, PyAny>) -> Option<(Vec<i64>, Vec<usize>)> {
 }
 
 /// Whole numbers, of lists or arrays of them, and their shape. `kind` is the exception for what is none.
-pub fn whole(
+pub fn wholes(
     op: &str,
     x: &Bound<'_, PyAny>,
     kind: impl Fn(String) -> PyErr,

@@ -1,9 +1,10 @@
 //! Functions of numbers, element by element: methods, and functions of the package that take plain numbers too.
 
-use super::{count, joint, of, option, together, whole};
+use super::args::{counted, whole};
+use super::{of, option, together};
 use crate::any::Any;
 use crate::tensor::{PyTensor, Typed, argument_or_constant, fresh};
-use crate::{each, unary};
+use crate::{each, several, unary};
 use femtograd::{Float, Tensor, where_};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -282,12 +283,7 @@ macro_rules! pairs {
                 $(#[$doc])*
                 fn $name<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
                     let x = together(stringify!($name), &[slf.as_any(), other])?;
-                    joint(
-                        slf.py(),
-                        x,
-                        |x| { let ($a, $b) = (&x[0], &x[1]); $y },
-                        |x| { let ($a, $b) = (&x[0], &x[1]); $y },
-                    )
+                    several!(slf.py(), x, |x| { let ($a, $b) = (&x[0], &x[1]); $y })
                 }
             )*
         }
@@ -300,12 +296,7 @@ macro_rules! pairs {
             #[pyo3(signature = (x, other, /))]
             pub fn $name<'py>(x: &Bound<'py, PyAny>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
                 let x = together(stringify!($name), &[x, other])?;
-                joint(
-                    other.py(),
-                    x,
-                    |x| { let ($a, $b) = (&x[0], &x[1]); $y },
-                    |x| { let ($a, $b) = (&x[0], &x[1]); $y },
-                )
+                several!(other.py(), x, |x| { let ($a, $b) = (&x[0], &x[1]); $y })
             }
         )*
     };
@@ -431,7 +422,7 @@ impl PyTensor {
             return Ok(slf.clone());
         }
         let above = min.is_some();
-        joint(slf.py(), together("clip", &arguments)?, |x| clipped(x, above), |x| clipped(x, above))
+        several!(slf.py(), together("clip", &arguments)?, |x| clipped(x, above))
     }
 
     /// `clip`, as PyTorch calls it.
@@ -492,7 +483,7 @@ impl PyTensor {
     /// True
     fn polygamma<'py>(slf: &Bound<'py, Self>, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
         const HIGHEST: usize = 1000;
-        let n = count("polygamma", "n", n)?;
+        let n = counted("polygamma", "n", n)?;
         if n > HIGHEST {
             return Err(PyValueError::new_err(format!("polygamma: the order is at most {HIGHEST}, not {n}")));
         }
@@ -559,7 +550,7 @@ pub fn choose<'py>(
     let chosen = argument_or_constant(condition)?;
     if chosen.wants_grad() {
         let x = together("where", &[condition, a, b])?;
-        return joint(py, x, |x| where_(&x[0], &x[1], &x[2]), |x| where_(&x[0], &x[1], &x[2]));
+        return several!(py, x, |x| where_(&x[0], &x[1], &x[2]));
     }
     // A constant condition has no say in the type.
     use crate::any::Real;
@@ -576,5 +567,5 @@ pub fn choose<'py>(
             Typed::F64(x)
         }
     };
-    joint(py, x, |x| where_(&x[0], &x[1], &x[2]), |x| where_(&x[0], &x[1], &x[2]))
+    several!(py, x, |x| where_(&x[0], &x[1], &x[2]))
 }

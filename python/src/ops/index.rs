@@ -3,10 +3,11 @@
 // What the bindings' macro writes around methods that another macro wrote.
 #![allow(unsafe_op_in_unsafe_fn)]
 
-use super::args::{Int, axis, given, inside_at, one, outside, plain, result, whole};
+use super::args::{Int, axis, given, inside_at, outside, plain, wholes};
+use super::{result, unary};
 use crate::any::Real;
 use crate::replay::{self, PyIndices};
-use crate::tensor::{PyTensor, argument};
+use crate::tensor::{PyTensor, argument, of_one_type};
 use crate::{convert, each, guard, place, several};
 use femtograd::{Indices, Place, Tensor, kernels};
 use pyo3::exceptions::{PyIndexError, PyTypeError};
@@ -101,10 +102,10 @@ fn part<'py>(x: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Part<'py>> {
         let places = array
             .call_method0("nonzero")?
             .try_iter()?
-            .map(|list| Ok(whole("index", &list?, PyIndexError::new_err)?.0));
+            .map(|list| Ok(wholes("index", &list?, PyIndexError::new_err)?.0));
         return Ok(Part::Mask(places.collect::<PyResult<_>>()?, of));
     }
-    let (values, of) = whole("index", x, PyIndexError::new_err)?;
+    let (values, of) = wholes("index", x, PyIndexError::new_err)?;
     if of.is_empty() {
         // An integer of NumPy, or an array without axes.
         return Ok(Part::Number(values[0]));
@@ -328,7 +329,7 @@ fn carry_out<T: Real>(x: &Tensor<T>, plan: &Plan, choice: Option<&(Indices, usiz
 
 /// `x[i]` along the first axis, without reading a key.
 fn item<'py>(slf: &Bound<'py, PyTensor>, i: usize) -> PyResult<Bound<'py, PyTensor>> {
-    one(slf, |x| {
+    unary(slf, |x| {
         each!(x, x => {
             let row = x.slice(0, i..i + 1);
             let shape = row.shape()[1..].to_vec();
@@ -339,7 +340,7 @@ fn item<'py>(slf: &Bound<'py, PyTensor>, i: usize) -> PyResult<Bound<'py, PyTens
 
 /// The length of the first axis.
 fn rows(slf: &Bound<'_, PyTensor>, what: &str) -> PyResult<usize> {
-    let any = slf.get().any();
+    let any = slf.get().any(slf.py());
     any.shape().first().copied().ok_or_else(|| {
         let place = place::here(slf.py());
         PyTypeError::new_err(format!("{what}: a single number has no elements (shape [])\n  at {place}"))
@@ -353,7 +354,7 @@ impl PyTensor {
     fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
         let py = slf.py();
         if key.is_instance_of::<PyInt>() && !key.is_instance_of::<PyBool>() {
-            let any = slf.get().any();
+            let any = slf.get().any(slf.py());
             let Some(&n) = any.shape().first() else {
                 return Err(wrong(py, "a single number has no elements", any.shape()));
             };
@@ -368,7 +369,7 @@ impl PyTensor {
         let plan = plan(key, x.shape())?;
         let choice = if plan.arrays.is_empty() { None } else { Some(merged(py, &plan, x.shape())?) };
         let y = guard::call_long(py, x.len(), || each!(&x, x => carry_out(x, &plan, choice.as_ref())))?;
-        result(slf, x.id(), y)
+        result(py, x.id(), y)
     }
 
     /// Refused: a value never changes.
@@ -377,7 +378,7 @@ impl PyTensor {
         _key: &Bound<'_, PyAny>,
         _value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let shape = slf.get().any().shape().to_vec();
+        let shape = slf.get().any(slf.py()).shape().to_vec();
         let place = place::here(slf.py());
         Err(PyTypeError::new_err(format!(
             "setting elements of a tensor of shape {shape:?}: a tensor's value never changes, for gradients of what was \
@@ -407,12 +408,13 @@ impl PyTensor {
     /// Whether a number is among the elements.
     fn __contains__(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<bool> {
         let numbers = convert::numbers(value, None)?;
-        let x = slf.get().any();
+        let x = slf.get().any(slf.py());
         let Ok(_) = kernels::broadcast(x.shape(), numbers.shape()) else { return Ok(false) };
         let value = guard::call(slf.py(), || numbers.constant())?;
-        let equal =
-            several!(slf.py(), "in", vec![given(slf.as_any())?, value], |x| x[0].equals(&x[1]).detach())?;
-        let any = equal.get().any();
+        let equal = several!(slf.py(), of_one_type("in", vec![argument(slf), value])?, |x| x[0]
+            .equals(&x[1])
+            .detach())?;
+        let any = equal.get().any(equal.py());
         guard::call_long(
             slf.py(),
             any.len(),
@@ -431,11 +433,11 @@ impl PyTensor {
         indices: &Bound<'py, PyAny>,
         axis: Option<Int>,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, any) = (slf.py(), slf.get().any());
+        let (py, any) = (slf.py(), slf.get().any(slf.py()));
         let k = axis.map(|k| self::axis(py, "take", k, any.shape())).transpose()?;
         let n = k.map_or(any.shape().iter().product(), |k| any.shape()[k]);
         let indices = convert::indices("take", indices, n)?;
-        one(slf, |x| {
+        unary(slf, |x| {
             each!(x, x => match k {
                 Some(k) => x.index_select(k as isize, &indices),
                 None => x.reshape(&[n]).index_select(0, &indices),
@@ -452,10 +454,10 @@ impl PyTensor {
         axis: Int,
         indices: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let any = slf.get().any();
+        let any = slf.get().any(slf.py());
         let k = self::axis(slf.py(), "index_select", axis, any.shape())?;
         let indices = convert::indices("index_select", indices, any.shape()[k])?;
-        one(slf, |x| each!(x, x => x.index_select(k as isize, &indices)))
+        unary(slf, |x| each!(x, x => x.index_select(k as isize, &indices)))
     }
 
     /// `y[…, j, …] = x[…, indices[…, j, …], …]`: on each line along an axis the elements that the same line of the indices
@@ -469,10 +471,10 @@ impl PyTensor {
         indices: &Bound<'py, PyAny>,
         axis: Int,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let any = slf.get().any();
+        let any = slf.get().any(slf.py());
         let k = self::axis(slf.py(), "take_along_axis", axis, any.shape())?;
         let indices = convert::indices("take_along_axis", indices, any.shape()[k])?;
-        one(slf, |x| each!(x, x => x.take_along_axis(&indices, k as isize)))
+        unary(slf, |x| each!(x, x => x.take_along_axis(&indices, k as isize)))
     }
 
     /// `take_along_axis` under PyTorch's name and with its order of arguments.
@@ -501,7 +503,8 @@ impl PyTensor {
         let k = self::axis(py, "scatter_add", axis, x.shape())?;
         let indices = convert::indices("scatter_add", indices, x.shape()[k])?;
         let source = given(source)?;
-        several!(py, "scatter_add", vec![x, source], |x| x[0].scatter_add(k as isize, &indices, &x[1]))
+        several!(py, of_one_type("scatter_add", vec![x, source])?, |x| x[0]
+            .scatter_add(k as isize, &indices, &x[1]))
     }
 
     /// `y = value` where the mask is not 0, `x` elsewhere; elementwise under broadcasting. What is covered gets no gradient.
@@ -515,7 +518,8 @@ impl PyTensor {
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyTensor>> {
         let (x, mask, value) = (argument(slf), given(mask)?, given(value)?);
-        several!(slf.py(), "masked_fill", vec![x, mask, value], |x| x[0].masked_fill(&x[1], &x[2]))
+        several!(slf.py(), of_one_type("masked_fill", vec![x, mask, value])?, |x| x[0]
+            .masked_fill(&x[1], &x[2]))
     }
 }
 

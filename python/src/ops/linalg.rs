@@ -1,9 +1,9 @@
 //! Linear algebra: matrices on the last two axes, a batch of them on those before.
 
-use super::{joint, together};
+use super::together;
 use crate::any::Any;
 use crate::tensor::{PyTensor, argument, fresh};
-use crate::{guard, unary};
+use crate::{guard, several, unary};
 use femtograd::{Float, Tensor, Triangle};
 use pyo3::prelude::*;
 
@@ -24,7 +24,7 @@ impl PyTensor {
     /// >>> print(x.solve([2.0, 3.0]))
     /// [1. 2.]
     fn solve<'py>(slf: &Bound<'py, Self>, b: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
-        joint(slf.py(), together("solve", &[slf.as_any(), b])?, |x| x[0].solve(&x[1]), |x| x[0].solve(&x[1]))
+        several!(slf.py(), together("solve", &[slf.as_any(), b])?, |x| x[0].solve(&x[1]))
     }
 
     /// `y = x⁻¹·b` where only a triangle of `x` counts, the lower or the upper one: the rest is taken to be 0, and
@@ -52,7 +52,7 @@ impl PyTensor {
             x[0].solve_triangular(&x[1], triangle)
         }
         let x = together("solve_triangular", &[slf.as_any(), b])?;
-        joint(slf.py(), x, |x| solved(x, triangle), |x| solved(x, triangle))
+        several!(slf.py(), x, |x| solved(x, triangle))
     }
 
     /// The sign of the determinant, a constant, and `ln |det x|`, which does not overflow where the determinant

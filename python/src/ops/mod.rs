@@ -17,9 +17,8 @@ use crate::any::Any;
 use crate::tensor::{PyTensor, Typed, argument, argument_or_constant, fresh, of_one_type};
 use crate::{convert, guard, objects};
 use femtograd::{Float, Tensor};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBool;
 
 /// Methods of one tensor without further arguments: `/// docs` and `name => |x| expression;` each.
 #[macro_export]
@@ -82,27 +81,40 @@ pub fn together(op: &str, xs: &[&Bound<'_, PyAny>]) -> PyResult<Typed> {
     of_one_type(op, all.into_iter().flatten().collect())
 }
 
+/// An op of several arguments in one type: `several!(py, of_one_type("name", vec![…])?, |x| expression of the slice x)`.
+#[macro_export]
+macro_rules! several {
+    ($py:expr, $arguments:expr, |$x:ident| $y:expr) => {
+        $crate::ops::several($py, $arguments, |$x| $y, |$x| $y)
+    };
+}
+
 /// An op of several arguments.
-pub fn joint<'py>(
+pub fn several<'py>(
     py: Python<'py>,
     x: Typed,
     single: impl FnOnce(&[Tensor<f32>]) -> Tensor<f32> + Send,
     double: impl FnOnce(&[Tensor<f64>]) -> Tensor<f64> + Send,
 ) -> PyResult<Bound<'py, PyTensor>> {
-    let newest = match &x {
-        Typed::F32(x) => x.iter().map(|x| x.id()).max(),
-        Typed::F64(x) => x.iter().map(|x| x.id()).max(),
+    fn sizes<T: Float>(x: &[Tensor<T>]) -> (usize, u64) {
+        (x.iter().map(|x| x.data().len()).sum(), x.iter().map(|x| x.id()).max().unwrap_or(0))
+    }
+    let (newest, y) = match x {
+        Typed::F32(x) => {
+            let (numbers, newest) = sizes(&x);
+            (newest, Any::F32(guard::call_long(py, numbers, || single(&x))?))
+        }
+        Typed::F64(x) => {
+            let (numbers, newest) = sizes(&x);
+            (newest, Any::F64(guard::call_long(py, numbers, || double(&x))?))
+        }
     };
-    let y = match x {
-        Typed::F32(x) => Any::F32(guard::call_long(py, crate::transform::count(&x), || single(&x))?),
-        Typed::F64(x) => Any::F64(guard::call_long(py, crate::transform::count(&x), || double(&x))?),
-    };
-    result(py, newest.unwrap_or(0), y)
+    result(py, newest, y)
 }
 
 /// An option that is a number and no argument: a variable is refused, whose gradient would be lost.
 pub fn option(op: &str, name: &str, x: &Bound<'_, PyAny>) -> PyResult<f64> {
-    if x.cast::<PyTensor>().is_ok_and(|x| x.get().any().wants_grad()) {
+    if x.cast::<PyTensor>().is_ok_and(|x| x.get().any(x.py()).wants_grad()) {
         return Err(PyTypeError::new_err(format!(
             "{op}: {name} is a number, to which no gradient flows: a variable is given. \
              Its item() is the number; to learn it, write the formula in operations of tensors"
@@ -114,27 +126,6 @@ pub fn option(op: &str, name: &str, x: &Bound<'_, PyAny>) -> PyResult<f64> {
 /// The number in the type that is asked for.
 pub fn of<T: Float>(v: f64) -> T {
     T::of(v)
-}
-
-/// A whole number, which may be too large for anything.
-pub fn whole(op: &str, name: &str, x: &Bound<'_, PyAny>) -> PyResult<isize> {
-    let refused = || PyTypeError::new_err(format!("{op}: {name} is a whole number, not {}", kind(x)));
-    if x.is_instance_of::<PyBool>() || !x.hasattr("__index__")? {
-        return Err(refused());
-    }
-    match x.extract::<isize>() {
-        Ok(n) => Ok(n),
-        Err(error) if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(x.py()) => {
-            Ok(if x.lt(0)? { isize::MIN } else { isize::MAX })
-        }
-        Err(_) => Err(refused()),
-    }
-}
-
-/// A whole number that counts something.
-pub fn count(op: &str, name: &str, x: &Bound<'_, PyAny>) -> PyResult<usize> {
-    let n = whole(op, name, x)?;
-    usize::try_from(n).map_err(|_| PyValueError::new_err(format!("{op}: {name} is at least 0, not {n}")))
 }
 
 /// What an object is, for a message.

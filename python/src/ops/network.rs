@@ -3,7 +3,8 @@
 // What the bindings' macro writes around methods that another macro wrote.
 #![allow(unsafe_op_in_unsafe_fn)]
 
-use super::args::{AxisList, Each, Int, Size, given, whole};
+use super::args::{AxisList, Each, Int, Size, gathered, given, wholes};
+use super::unary;
 use crate::any::{Any, Real};
 use crate::random::PyRng;
 use crate::replay::PyIndices;
@@ -69,7 +70,7 @@ fn classes(op: &str, x: &Bound<'_, PyAny>, n: Option<usize>, ignore: Option<i64>
             of(py, place, &op, values, shape)
         });
     }
-    let (values, shape) = whole(op, x, PyTypeError::new_err)?;
+    let (values, shape) = wholes(op, x, PyTypeError::new_err)?;
     of(x.py(), None, op, &values, &shape)
 }
 
@@ -88,7 +89,7 @@ macro_rules! losses {
                 fn $name<'py>(slf: &Bound<'py, Self>, target: &Bound<'py, PyAny>, $($arg: $type),*) -> PyResult<Bound<'py, PyTensor>> {
                     let (x, target) = (argument(slf), given(target)?);
                     let op = stringify!($name);
-                    several!(slf.py(), op, vec![x, target], |x| { let ($x, $t) = (&x[0], &x[1]); $y })
+                    several!(slf.py(), of_one_type(op, vec![x, target])?, |x| { let ($x, $t) = (&x[0], &x[1]); $y })
                 }
             )*
         }
@@ -203,9 +204,8 @@ impl PyTensor {
         target: &Bound<'py, PyAny>,
         positive_weight: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let mut x = vec![argument(slf), given(target)?];
-        x.extend(positive_weight.map(given).transpose()?);
-        several!(slf.py(), "bce_with_logits", x, |x| match x {
+        let x = gathered(slf, &[Some(target), positive_weight])?;
+        several!(slf.py(), of_one_type("bce_with_logits", x)?, |x| match x {
             [x, t, w] => x.bce_with_logits_weighted(t, w),
             _ => x[0].bce_with_logits(&x[1]),
         })
@@ -222,9 +222,8 @@ impl PyTensor {
         weight: &Bound<'py, PyAny>,
         bias: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let mut x = vec![argument(slf), given(weight)?];
-        x.extend(bias.map(given).transpose()?);
-        several!(slf.py(), "linear", x, |x| match x {
+        let x = gathered(slf, &[Some(weight), bias])?;
+        several!(slf.py(), of_one_type("linear", x)?, |x| match x {
             [x, w, b] => x.linear(w, b),
             _ => x[0].matmul(&x[1]),
         })
@@ -242,9 +241,8 @@ impl PyTensor {
         bias: Option<&Bound<'py, PyAny>>,
         epsilon: f64,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let mut x = vec![argument(slf), given(weight)?];
-        x.extend(bias.map(given).transpose()?);
-        several!(slf.py(), "layer_norm", x, |x| x[0].layer_norm(&x[1], x.get(2), epsilon))
+        let x = gathered(slf, &[Some(weight), bias])?;
+        several!(slf.py(), of_one_type("layer_norm", x)?, |x| x[0].layer_norm(&x[1], x.get(2), epsilon))
     }
 
     /// `y = x / √(mean(x²) + ε) · weight`, the mean over the last axes: as many as `weight` has (Zhang & Sennrich 2019).
@@ -257,7 +255,8 @@ impl PyTensor {
         weight: &Bound<'py, PyAny>,
         epsilon: f64,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        several!(slf.py(), "rms_norm", vec![argument(slf), given(weight)?], |x| x[0].rms_norm(&x[1], epsilon))
+        several!(slf.py(), of_one_type("rms_norm", vec![argument(slf), given(weight)?])?, |x| x[0]
+            .rms_norm(&x[1], epsilon))
     }
 
     /// `(Σ x / n, Σ (x − mean)² / n)`: mean and variance of each channel of `[examples, channels, …]`, through which
@@ -293,12 +292,10 @@ impl PyTensor {
         var: Option<&Bound<'py, PyAny>>,
         epsilon: f64,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let mut x = vec![argument(slf), given(weight)?, given(bias)?];
-        match (mean, var) {
-            (Some(mean), Some(var)) => x.extend([given(mean)?, given(var)?]),
-            (None, None) => {}
-            _ => return Err(PyValueError::new_err("batch_norm: mean and var are given both, or neither")),
+        if mean.is_some() != var.is_some() {
+            return Err(PyValueError::new_err("batch_norm: mean and var are given both, or neither"));
         }
+        let x = gathered(slf, &[Some(weight), Some(bias), mean, var])?;
         fn of<T: Real>(x: &[Tensor<T>], epsilon: f64) -> Tensor<T> {
             let moments = match x {
                 [_, _, _, mean, var] => Moments { mean: mean.clone(), var: var.clone(), count: 0 },
@@ -306,7 +303,7 @@ impl PyTensor {
             };
             x[0].batch_norm(&moments, &x[1], &x[2], epsilon)
         }
-        several!(slf.py(), "batch_norm", x, |x| of(x, epsilon))
+        several!(slf.py(), of_one_type("batch_norm", x)?, |x| of(x, epsilon))
     }
 
     /// `y = (x − mean) / √(var + ε) · weight + bias`, mean and variance of each example and group of neighbouring
@@ -322,8 +319,9 @@ impl PyTensor {
         bias: &Bound<'py, PyAny>,
         epsilon: f64,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let x = vec![argument(slf), given(weight)?, given(bias)?];
-        several!(slf.py(), "group_norm", x, |x| x[0].group_norm(groups.0, &x[1], &x[2], epsilon))
+        let x = gathered(slf, &[Some(weight), Some(bias)])?;
+        several!(slf.py(), of_one_type("group_norm", x)?, |x| x[0]
+            .group_norm(groups.0, &x[1], &x[2], epsilon))
     }
 
     /// `y = x / (1 − p)` or, with probability `p` for each element, 0: on average `x` (Srivastava et al. 2014). For
@@ -355,31 +353,29 @@ impl PyTensor {
         step: Size,
         dilation: Size,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        super::args::one(slf, |x| each!(x, x => x.windows(axis.0, size.0, step.0, dilation.0)))
+        unary(slf, |x| each!(x, x => x.windows(axis.0, size.0, step.0, dilation.0)))
     }
 }
 
-/// Methods with weight and bias that move over `D` axes.
+/// Methods with weight and bias that move over as many axes, with these options, each a number for every axis.
 macro_rules! convolutions {
-    ($($(#[$attribute:meta])* $name:ident $d:literal;)*) => {
+    ($($(#[$attribute:meta])* $name:ident $d:literal $How:ident { $($option:ident = $default:literal),* } $text:literal;)*) => {
         #[pymethods]
         impl PyTensor {
             $(
                 $(#[$attribute])*
-                #[pyo3(signature = (weight, bias = None, *, stride = Each([1; $d]), padding = Each([0; $d]), dilation = Each([1; $d]), groups = Size(1)), text_signature = "($self, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1)")]
+                #[pyo3(signature = (weight, bias = None, *, $($option = Each([$default; $d]),)* groups = Size(1)), text_signature = $text)]
+                #[allow(clippy::too_many_arguments)] // options with names in Python
                 fn $name<'py>(
                     slf: &Bound<'py, Self>,
                     weight: &Bound<'py, PyAny>,
                     bias: Option<&Bound<'py, PyAny>>,
-                    stride: Each<$d>,
-                    padding: Each<$d>,
-                    dilation: Each<$d>,
+                    $($option: Each<$d>,)*
                     groups: Size,
                 ) -> PyResult<Bound<'py, PyTensor>> {
-                    let mut x = vec![argument(slf), given(weight)?];
-                    x.extend(bias.map(given).transpose()?);
-                    let how = Conv { stride: stride.0, padding: padding.0, dilation: dilation.0, groups: groups.0 };
-                    several!(slf.py(), stringify!($name), x, |x| x[0].$name(&x[1], x.get(2), &how))
+                    let x = gathered(slf, &[Some(weight), bias])?;
+                    let how = $How { $($option: $option.0,)* groups: groups.0 };
+                    several!(slf.py(), of_one_type(stringify!($name), x)?, |x| x[0].$name(&x[1], x.get(2), &how))
                 }
             )*
         }
@@ -393,7 +389,8 @@ convolutions! {
     ///
     /// >>> Tensor([[[1.0, 2.0, 4.0, 7.0]]]).conv1d([[[-1.0, 1.0]]]).tolist()
     /// [[[1.0, 2.0, 3.0]]]
-    conv1d 1;
+    conv1d 1 Conv { stride = 1, padding = 0, dilation = 1 }
+        "($self, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1)";
 
     /// `y[n, o, i, j] = b[o] + Σ x[n, c, i·stride + k·dilation − padding, …] · w[o, c, k, …]`, `conv1d` over two axes:
     /// `[examples, channels, height, width]` with a weight of `[output channels, channels / groups, kernel height, kernel
@@ -401,46 +398,16 @@ convolutions! {
     ///
     /// >>> Tensor([[[[1.0, 2.0], [3.0, 4.0]]]]).conv2d([[[[1.0, 1.0], [1.0, 1.0]]]], padding=(0, 1)).tolist()
     /// [[[[4.0, 10.0, 6.0]]]]
-    conv2d 2;
-}
+    conv2d 2 Conv { stride = 1, padding = 0, dilation = 1 }
+        "($self, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1)";
 
-/// Their reverse.
-macro_rules! transposed {
-    ($($(#[$attribute:meta])* $name:ident $d:literal;)*) => {
-        #[pymethods]
-        impl PyTensor {
-            $(
-                $(#[$attribute])*
-                #[pyo3(signature = (weight, bias = None, *, stride = Each([1; $d]), padding = Each([0; $d]), output_padding = Each([0; $d]), dilation = Each([1; $d]), groups = Size(1)), text_signature = "($self, weight, bias=None, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1)")]
-                #[allow(clippy::too_many_arguments)] // options with names in Python
-                fn $name<'py>(
-                    slf: &Bound<'py, Self>,
-                    weight: &Bound<'py, PyAny>,
-                    bias: Option<&Bound<'py, PyAny>>,
-                    stride: Each<$d>,
-                    padding: Each<$d>,
-                    output_padding: Each<$d>,
-                    dilation: Each<$d>,
-                    groups: Size,
-                ) -> PyResult<Bound<'py, PyTensor>> {
-                    let mut x = vec![argument(slf), given(weight)?];
-                    x.extend(bias.map(given).transpose()?);
-                    let (stride, padding, output_padding) = (stride.0, padding.0, output_padding.0);
-                    let how = ConvTranspose { stride, padding, output_padding, dilation: dilation.0, groups: groups.0 };
-                    several!(slf.py(), stringify!($name), x, |x| x[0].$name(&x[1], x.get(2), &how))
-                }
-            )*
-        }
-    };
-}
-
-transposed! {
     /// `y[n, o, i·stride + k·dilation − padding] += x[n, c, i] · w[c, o, k]`, the reverse of a `conv1d` as it occurs in its
     /// gradient: `[examples, channels, length]` with a weight of `[channels, output channels / groups, kernel]`.
     ///
     /// >>> Tensor([[[1.0, 2.0]]]).conv_transpose1d([[[1.0, 1.0, 0.5]]], stride=2).tolist()
     /// [[[1.0, 1.0, 2.5, 2.0, 1.0]]]
-    conv_transpose1d 1;
+    conv_transpose1d 1 ConvTranspose { stride = 1, padding = 0, output_padding = 0, dilation = 1 }
+        "($self, weight, bias=None, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1)";
 
     /// `y[n, o, i·stride + k·dilation − padding, …] += x[n, c, i, …] · w[c, o, k, …]`, `conv_transpose1d` over two axes:
     /// `[examples, channels, height, width]` with a weight of `[channels, output channels / groups, kernel height, kernel
@@ -448,7 +415,8 @@ transposed! {
     ///
     /// >>> Tensor([[[[2.0]]]]).conv_transpose2d([[[[1.0, 2.0]]]]).tolist()
     /// [[[[2.0, 4.0]]]]
-    conv_transpose2d 2;
+    conv_transpose2d 2 ConvTranspose { stride = 1, padding = 0, output_padding = 0, dilation = 1 }
+        "($self, weight, bias=None, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1)";
 }
 
 /// Windows that are pooled.
@@ -468,7 +436,7 @@ macro_rules! pools {
                 ) -> PyResult<Bound<'py, PyTensor>> {
                     let stride = stride.unwrap_or(size).0;
                     let how = Pool { size: size.0, stride, padding: padding.0, dilation: dilation.0 };
-                    super::args::one(slf, |x| each!(x, x => x.$name(&how)))
+                    unary(slf, |x| each!(x, x => x.$name(&how)))
                 }
             )*
         }

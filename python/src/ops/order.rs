@@ -3,7 +3,8 @@
 // What the bindings' macro writes around methods that another macro wrote.
 #![allow(unsafe_op_in_unsafe_fn)]
 
-use super::args::{Int, Size, one};
+use super::args::{Int, Size};
+use super::unary;
 use crate::any::{Any, Real};
 use crate::tensor::{PyTensor, argument, fresh};
 use crate::{convert, each, guard};
@@ -129,7 +130,7 @@ impl PyTensor {
         axis: Option<Int>,
         descending: bool,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        one(slf, |x| {
+        unary(slf, |x| {
             each!(x, x => match axis {
                 Some(axis) => x.sort(axis.0, descending).0,
                 None => x.reshape(&[x.shape().iter().product()]).sort(0, descending).0,

@@ -1,8 +1,9 @@
 //! Products: of matrices, of vectors, and sums of products by an equation of axes.
 
-use super::{joint, together, whole};
+use super::args::whole;
+use super::together;
 use crate::tensor::{PyTensor, argument, fresh};
-use crate::{each, guard};
+use crate::{each, guard, several};
 use femtograd::{Float, Tensor};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -45,12 +46,7 @@ macro_rules! products {
             #[pyo3(signature = (x, other, /))]
             pub fn $name<'py>(x: &Bound<'py, PyAny>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTensor>> {
                 let x = together(stringify!($name), &[x, other])?;
-                joint(
-                    other.py(),
-                    x,
-                    |x| { let ($a, $b) = (&x[0], &x[1]); $y },
-                    |x| { let ($a, $b) = (&x[0], &x[1]); $y },
-                )
+                several!(other.py(), x, |x| { let ($a, $b) = (&x[0], &x[1]); $y })
             }
         )*
     };
@@ -113,7 +109,7 @@ pub fn einsum<'py>(equation: &str, operands: &Bound<'py, PyTuple>) -> PyResult<B
     fn sum<T: Float>(equation: &str, x: &[Tensor<T>]) -> Tensor<T> {
         femtograd::einsum(equation, &x.iter().collect::<Vec<_>>())
     }
-    joint(py, together("einsum", &refs)?, |x| sum(&equation, x), |x| sum(&equation, x))
+    several!(py, together("einsum", &refs)?, |x| sum(&equation, x))
 }
 
 #[pymethods]

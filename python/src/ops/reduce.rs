@@ -1,21 +1,12 @@
 //! Reductions: over all axes, or over some, which vanish or keep length 1.
 
-use super::{count, of, option, whole};
+use super::args::{axes, counted};
+use super::{of, option};
 use crate::any::Any;
 use crate::tensor::{PyTensor, argument, fresh};
 use crate::{convert, each, guard};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
-
-/// The axes that `axis` names: all, one, or a tuple of them.
-pub fn axes(op: &str, axis: Option<&Bound<'_, PyAny>>, ndim: usize) -> PyResult<Vec<isize>> {
-    let Some(axis) = axis else { return Ok((0..ndim as isize).collect()) };
-    if axis.is_instance_of::<PyTuple>() || axis.is_instance_of::<PyList>() {
-        return axis.try_iter()?.map(|axis| whole(op, "each axis", &axis?)).collect();
-    }
-    Ok(vec![whole(op, "axis", axis)?])
-}
 
 /// The options that NumPy's functions hand on and that mean nothing here: a `dtype` that is another one, an array to
 /// write into.
@@ -137,7 +128,7 @@ macro_rules! spreads {
                     }
                     let $axes = axes(op, axis, x.shape().len())?;
                     let $axes = &$axes[..];
-                    let $correction = ddof.or(correction).map_or(Ok(0), |n| count(op, "ddof", n))?;
+                    let $correction = ddof.or(correction).map_or(Ok(0), |n| counted(op, "ddof", n))?;
                     fresh(py, guard::call_long(py, x.len(), || each!(&x, $x => if keepdims { $kept } else { $y }))?)
                 }
             )*

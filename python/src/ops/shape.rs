@@ -3,9 +3,10 @@
 // What the bindings' macro writes around methods that another macro wrote.
 #![allow(unsafe_op_in_unsafe_fn)]
 
-use super::args::{AxisList, Int, Shape, Size, axis, count, given, ints, one, sizes};
+use super::args::{AxisList, Int, Shape, Size, axis, count, given, ints, sizes};
+use super::unary;
 use crate::any::{Any, Real};
-use crate::tensor::{PyTensor, argument, fresh};
+use crate::tensor::{PyTensor, argument, fresh, of_one_type};
 use crate::{each, guard, methods, several};
 use femtograd::{Padding, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -119,7 +120,7 @@ impl PyTensor {
     #[pyo3(signature = (*shape))]
     fn reshape<'py>(slf: &Bound<'py, Self>, shape: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTensor>> {
         let (py, wanted) = (slf.py(), ints(shape)?);
-        let any = slf.get().any();
+        let any = slf.get().any(slf.py());
         let negative = |&&n: &&isize| n < 0;
         if let Some(&n) = wanted.iter().find(|n| **n < -1) {
             return Err(refuse(py, "reshape", &format!("{n} is no length of an axis"), any.shape()));
@@ -138,7 +139,7 @@ impl PyTensor {
             shape[open] = n / others;
         }
         count("reshape", &shape)?;
-        one(slf, |x| each!(x, x => if x.shape() == shape { x.clone() } else { x.reshape(&shape) }))
+        unary(slf, |x| each!(x, x => if x.shape() == shape { x.clone() } else { x.reshape(&shape) }))
     }
 
     /// `y[i₀, i₁, …] = x[…]`, axis `k` of `y` being axis `axes[k]` of `x`; the axes backwards if none is named.
@@ -147,13 +148,13 @@ impl PyTensor {
     /// [[1.0], [2.0], [3.0]]
     #[pyo3(signature = (*axes))]
     fn transpose<'py>(slf: &Bound<'py, Self>, axes: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTensor>> {
-        let n = slf.get().any().shape().len() as isize;
+        let n = slf.get().any(slf.py()).shape().len() as isize;
         let order = match axes.len() {
             0 => (0..n).rev().collect(),
             1 if axes.get_item(0)?.is_none() => (0..n).rev().collect(),
             _ => ints(axes)?,
         };
-        one(slf, |x| each!(x, x => x.permute(&order)))
+        unary(slf, |x| each!(x, x => x.permute(&order)))
     }
 
     /// `transpose` under PyTorch's name; every axis must be named.
@@ -163,7 +164,7 @@ impl PyTensor {
     #[pyo3(signature = (*axes))]
     fn permute<'py>(slf: &Bound<'py, Self>, axes: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTensor>> {
         let order = ints(axes)?;
-        one(slf, |x| each!(x, x => x.permute(&order)))
+        unary(slf, |x| each!(x, x => x.permute(&order)))
     }
 
     /// `y = xᵀ`: the axes backwards, `transpose()`.
@@ -183,7 +184,7 @@ impl PyTensor {
     #[getter]
     #[allow(non_snake_case)]
     fn mT<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTensor>> {
-        one(slf, |x| each!(x, x => x.t()))
+        unary(slf, |x| each!(x, x => x.t()))
     }
 
     /// `y = x`, repeated along new axes in front and axes of length 1, without copying.
@@ -200,7 +201,7 @@ impl PyTensor {
     ) -> PyResult<Bound<'py, PyTensor>> {
         let shape = sizes(shape)?;
         count("broadcast_to", &shape)?;
-        one(slf, |x| each!(x, x => x.broadcast_to(&shape)))
+        unary(slf, |x| each!(x, x => x.broadcast_to(&shape)))
     }
 
     /// `y[…, 0, …] = x[…]`: new axes of length 1, which become the named axes of the result.
@@ -208,7 +209,7 @@ impl PyTensor {
     /// >>> Tensor([1.0, 2.0]).expand_dims((0, 2)).shape
     /// (1, 2, 1)
     fn expand_dims<'py>(slf: &Bound<'py, Self>, axis: AxisList) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, x) = (slf.py(), slf.get().any());
+        let (py, x) = (slf.py(), slf.get().any(slf.py()));
         let n = x.shape().len() + axis.0.len();
         let mut new = vec![false; n];
         for &k in &axis.0 {
@@ -223,7 +224,7 @@ impl PyTensor {
             .iter()
             .map(|&new| if new { 1 } else { *old.next().expect("as many as are not new") })
             .collect();
-        one(slf, |x| each!(x, x => x.reshape(&shape)))
+        unary(slf, |x| each!(x, x => x.reshape(&shape)))
     }
 
     /// `y = x` without these axes, which must have length 1; without all axes of length 1 if none is named.
@@ -234,11 +235,11 @@ impl PyTensor {
     /// (2, 1)
     #[pyo3(signature = (axis = None))]
     fn squeeze<'py>(slf: &Bound<'py, Self>, axis: Option<AxisList>) -> PyResult<Bound<'py, PyTensor>> {
-        let any = slf.get().any();
+        let any = slf.get().any(slf.py());
         let all =
             || any.shape().iter().enumerate().filter(|(_, n)| **n == 1).map(|(k, _)| k as isize).collect();
         let axes: Vec<isize> = axis.map_or_else(all, |axes| axes.0);
-        one(slf, |x| each!(x, x => if axes.is_empty() { x.clone() } else { x.squeeze(&axes[..]) }))
+        unary(slf, |x| each!(x, x => if axes.is_empty() { x.clone() } else { x.squeeze(&axes[..]) }))
     }
 
     /// `y = x` with axes `first` to `last`, this one included, made one: a vector, if nothing is said.
@@ -247,7 +248,7 @@ impl PyTensor {
     /// [[1.0, 2.0], [3.0, 4.0]]
     #[pyo3(signature = (first = Int(0), last = Int(-1)), text_signature = "($self, first=0, last=-1)")]
     fn flatten<'py>(slf: &Bound<'py, Self>, first: Int, last: Int) -> PyResult<Bound<'py, PyTensor>> {
-        one(slf, |x| {
+        unary(slf, |x| {
             each!(x, x => match x.shape().len() {
                 0 if (first.0, last.0) == (0, -1) => x.reshape(&[1]),
                 1 if (first.0, last.0) == (0, -1) => x.clone(),
@@ -261,7 +262,7 @@ impl PyTensor {
     /// >>> Tensor([[1.0, 2.0]]).ravel().tolist()
     /// [1.0, 2.0]
     fn ravel<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTensor>> {
-        one(slf, |x| each!(x, x => flat(x)))
+        unary(slf, |x| each!(x, x => flat(x)))
     }
 
     /// `y = x` with the axes `source` moved to where they are the axes `destination` of the result; the others keep their
@@ -274,7 +275,7 @@ impl PyTensor {
         source: AxisList,
         destination: AxisList,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, any) = (slf.py(), slf.get().any());
+        let (py, any) = (slf.py(), slf.get().any(slf.py()));
         let places = |axes: &[isize]| -> PyResult<Vec<usize>> {
             let mut places = Vec::new();
             for &k in axes {
@@ -298,7 +299,7 @@ impl PyTensor {
         for (to, from) in moves {
             order.insert(to, from as isize);
         }
-        one(slf, |x| each!(x, x => x.permute(&order)))
+        unary(slf, |x| each!(x, x => x.permute(&order)))
     }
 
     /// `[y₀, y₁, …] = x` along an axis: as NumPy's `split`, into so many parts of equal size, or at these places.
@@ -362,14 +363,14 @@ impl PyTensor {
         shift: AxisList,
         axis: Option<AxisList>,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, any) = (slf.py(), slf.get().any());
+        let (py, any) = (slf.py(), slf.get().any(slf.py()));
         if let Some(shift) = shift.0.iter().find(|shift| shift.unsigned_abs() == isize::MAX.unsigned_abs()) {
             return Err(refuse(py, "roll", &format!("a shift of {shift} or more is too large"), any.shape()));
         }
         let n = any.shape().iter().product::<usize>().max(1) as i128;
         let Some(axes) = axis else {
             let total = shift.0.iter().map(|&i| i as i128).sum::<i128>().rem_euclid(n) as isize;
-            return one(slf, |x| {
+            return unary(slf, |x| {
                 each!(x, x => {
                     let y = flat(x).roll(total, 0);
                     if y.shape() == x.shape() { y } else { y.reshape(x.shape()) }
@@ -387,7 +388,7 @@ impl PyTensor {
                 return Err(refuse(py, "roll", &why, any.shape()));
             }
         };
-        one(slf, |x| each!(x, x => pairs.iter().fold(x.clone(), |y, &(shift, k)| y.roll(shift, k))))
+        unary(slf, |x| each!(x, x => pairs.iter().fold(x.clone(), |y, &(shift, k)| y.roll(shift, k))))
     }
 
     /// `y = (x₀, x₀, …, x₁, x₁, …)`: each element so many times in a row along an axis; of all elements if none is named.
@@ -403,7 +404,7 @@ impl PyTensor {
         repeats: Shape,
         axis: Option<Int>,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, any) = (slf.py(), slf.get().any());
+        let (py, any) = (slf.py(), slf.get().any(slf.py()));
         let k = axis.map(|axis| self::axis(py, "repeat", axis, any.shape())).transpose()?;
         let n = k.map_or(any.shape().iter().product(), |k| any.shape()[k]);
         let mut shape = k.map_or(vec![n], |_| any.shape().to_vec());
@@ -412,7 +413,7 @@ impl PyTensor {
         if let [times] = repeats.0[..] {
             shape[k] = count("repeat", &[n, times])?;
             count("repeat", &shape)?;
-            return one(slf, |x| {
+            return unary(slf, |x| {
                 each!(x, x => {
                     if flattened { flat(x).repeat(times, 0) } else { x.repeat(times, k as isize) }
                 })
@@ -426,7 +427,7 @@ impl PyTensor {
         count("repeat", &shape)?;
         let places: Vec<usize> =
             repeats.0.iter().enumerate().flat_map(|(i, &times)| std::iter::repeat_n(i, times)).collect();
-        one(slf, |x| {
+        unary(slf, |x| {
             each!(x, x => {
                 if flattened { flat(x).index_select(0, &places) } else { x.index_select(k as isize, &places) }
             })
@@ -440,11 +441,11 @@ impl PyTensor {
     /// [[1.0, 2.0, 1.0, 2.0], [1.0, 2.0, 1.0, 2.0]]
     #[pyo3(signature = (*times))]
     fn tile<'py>(slf: &Bound<'py, Self>, times: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTensor>> {
-        let (times, any) = (sizes(times)?, slf.get().any());
+        let (times, any) = (sizes(times)?, slf.get().any(slf.py()));
         if !times.contains(&0) {
             count("tile", &[&times, any.shape()].concat())?;
         }
-        one(slf, |x| each!(x, x => x.tile(&times)))
+        unary(slf, |x| each!(x, x => x.tile(&times)))
     }
 
     /// `y = x`, continued beyond its ends by `widths`: a number, a pair (before, after), or such a pair for each axis.
@@ -463,7 +464,7 @@ impl PyTensor {
         mode: &str,
         constant_values: f64,
     ) -> PyResult<Bound<'py, PyTensor>> {
-        let (py, any) = (slf.py(), slf.get().any());
+        let (py, any) = (slf.py(), slf.get().any(slf.py()));
         let axes = any.shape().len();
         let widths: Vec<(usize, usize)> = if let Ok(list) = widths.extract::<Vec<Shape>>()
             && widths.extract::<Vec<Size>>().is_err()
@@ -502,7 +503,7 @@ impl PyTensor {
             let why = format!("the mode {mode:?} is none of 'constant', 'reflect', 'edge', 'wrap'");
             return Err(refuse(py, "pad", &why, any.shape()));
         }
-        one(slf, |x| each!(x, x => x.pad(&widths, padding(mode, constant_values).expect("a known mode"))))
+        unary(slf, |x| each!(x, x => x.pad(&widths, padding(mode, constant_values).expect("a known mode"))))
     }
 
     /// Of a matrix diagonal `k`, `y[i] = x[i, i + k]`; of a vector the square matrix with `y[i, i + k] = x[i]`, 0 elsewhere.
@@ -511,11 +512,11 @@ impl PyTensor {
     /// [[1.0, 0.0], [0.0, 2.0]]
     #[pyo3(signature = (k = Int(0)), text_signature = "($self, k=0)")]
     fn diag<'py>(slf: &Bound<'py, Self>, k: Int) -> PyResult<Bound<'py, PyTensor>> {
-        if let [n] = *slf.get().any().shape() {
+        if let [n] = *slf.get().any(slf.py()).shape() {
             let n = n.saturating_add(k.0.unsigned_abs());
             count("diag", &[n, n])?;
         }
-        one(slf, |x| each!(x, x => x.diag(k.0)))
+        unary(slf, |x| each!(x, x => x.diag(k.0)))
     }
 }
 
@@ -547,7 +548,7 @@ pub fn concat<'py>(
     tensors: &Bound<'py, PyAny>,
     axis: Int,
 ) -> PyResult<Bound<'py, PyTensor>> {
-    several!(py, "concat", all("concat", tensors)?, |x| femtograd::concat(x, axis.0))
+    several!(py, of_one_type("concat", all("concat", tensors)?)?, |x| femtograd::concat(x, axis.0))
 }
 
 /// `y = [x₀, x₁, …]` along an axis: `concat` under NumPy's older name.
@@ -571,5 +572,5 @@ pub fn concatenate<'py>(
 #[pyfunction]
 #[pyo3(signature = (tensors, axis = Int(0)), text_signature = "(tensors, axis=0)")]
 pub fn stack<'py>(py: Python<'py>, tensors: &Bound<'py, PyAny>, axis: Int) -> PyResult<Bound<'py, PyTensor>> {
-    several!(py, "stack", all("stack", tensors)?, |x| femtograd::stack(x, axis.0))
+    several!(py, of_one_type("stack", all("stack", tensors)?)?, |x| femtograd::stack(x, axis.0))
 }
