@@ -7,11 +7,13 @@ use crate::any::Any;
 use crate::convert;
 use crate::ops::several;
 use crate::tensor::{PyTensor, argument, fresh, of_one_type};
+use crate::transform::count;
 use crate::{each, guard};
 use femtograd::Tensor;
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::types::PyNotImplemented;
+use std::slice::from_ref;
 
 /// The other side of an operator.
 enum Other {
@@ -52,10 +54,10 @@ fn binary<'py>(
     let n = x.len();
     let y = match (x, other) {
         (Any::F64(x), Other::Tensor(Any::F64(other))) => {
-            Any::F64(guard::call_long(py, n + other.data().len(), || double(x, other))?)
+            Any::F64(guard::call_long(py, n + count(from_ref(&other)), || double(x, other))?)
         }
         (Any::F32(x), Other::Tensor(Any::F32(other))) => {
-            Any::F32(guard::call_long(py, n + other.data().len(), || single(x, other))?)
+            Any::F32(guard::call_long(py, n + count(from_ref(&other)), || single(x, other))?)
         }
         (Any::F64(x), Other::Number(number)) => {
             Any::F64(guard::call_long(py, n, || double(x, Tensor::constant(number)))?)

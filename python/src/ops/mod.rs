@@ -13,7 +13,7 @@ pub mod products;
 mod reduce;
 pub mod shape;
 
-use crate::any::Any;
+use crate::any::{Any, Real};
 use crate::tensor::{PyTensor, Typed, argument, argument_or_constant, fresh, of_one_type};
 use crate::{convert, guard, objects};
 use femtograd::{Float, Tensor};
@@ -96,8 +96,8 @@ pub fn several<'py>(
     single: impl FnOnce(&[Tensor<f32>]) -> Tensor<f32> + Send,
     double: impl FnOnce(&[Tensor<f64>]) -> Tensor<f64> + Send,
 ) -> PyResult<Bound<'py, PyTensor>> {
-    fn sizes<T: Float>(x: &[Tensor<T>]) -> (usize, u64) {
-        (x.iter().map(|x| x.data().len()).sum(), x.iter().map(|x| x.id()).max().unwrap_or(0))
+    fn sizes<T: Real>(x: &[Tensor<T>]) -> (usize, u64) {
+        (crate::transform::count(x), x.iter().map(|x| x.id()).max().unwrap_or(0))
     }
     let (newest, y) = match x {
         Typed::F32(x) => {
