@@ -276,7 +276,7 @@ fn single<T: Float>(
     let [along, across] = [128 / size_of::<T>(), 12]; // see `turns`
     let (tile, steps) = if turns { ([along, across], [1, m]) } else { ([across, along], [n, 1]) };
     let [rows, columns] = match m.min(n) {
-        1 => vectors((m, k, n)),
+        1 => vectors((m, k, n), tile),
         _ => {
             let enough = if alone { 1 } else { (2 * threads()).min(work / ALONE) };
             let short = if watched() { work.div_ceil(LONG) } else { 1 };
@@ -297,6 +297,9 @@ fn single<T: Float>(
             // no two pieces have elements of the result in common.
             unsafe { T::gemm([i.len(), k, j.len()], left, right, beta, to, bias) };
         };
+        if rows * columns == 1 {
+            return piece([0..m, 0..n]);
+        }
         let columns =
             |i| (0..columns).map(move |j| [part(m, tile[0], rows, i), part(n, tile[1], columns, j)]);
         let jobs = (0..rows).flat_map(columns).collect();
@@ -322,9 +325,9 @@ fn too_long((m, k, n): (usize, usize, usize)) -> bool {
 /// Into how many pieces a product of a matrix and a vector is cut: its elements may be rounded in another way in each, so the
 /// sizes alone decide.
 #[cfg(not(miri))]
-fn vectors((m, k, n): (usize, usize, usize)) -> [usize; 2] {
+fn vectors((m, k, n): (usize, usize, usize), tile: [usize; 2]) -> [usize; 2] {
     let parts = ((m * k * n) >> 20).clamp(1, 64);
-    [parts.min(m), parts.min(n)]
+    [parts.min(m.div_ceil(tile[0])), parts.min(n.div_ceil(tile[1]))]
 }
 
 /// Into about how many pieces a product is cut along the rows and the columns of its result, in whole tiles; of those with
