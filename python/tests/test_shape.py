@@ -254,3 +254,9 @@ def test_whatever_is_given_is_answered_or_refused(name, arguments, a):
     assert isinstance(result, (Tensor, list, tuple, np.ndarray))
 
 
+
+
+def test_more_parts_than_there_is_memory_for():
+    with pytest.raises(MemoryError):
+        Tensor(np.zeros((0, 2))).split(10**18)
+    assert [y.shape for y in Tensor(np.zeros((0, 2))).split(3)] == [(0, 2)] * 3

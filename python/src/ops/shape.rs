@@ -8,7 +8,7 @@ use super::unary;
 use crate::any::{Any, Real};
 use crate::tensor::{PyTensor, argument, fresh, of_one_type};
 use crate::{each, guard, methods, several};
-use femtograd::{Padding, Tensor};
+use femtograd::{Padding, Tensor, kernels};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
@@ -325,7 +325,10 @@ impl PyTensor {
                     format!("an axis of {n} does not divide into {parts} equal parts: chunk leaves a rest");
                 return Err(refuse(py, "split", &why, x.shape()));
             }
-            (1..parts).map(|i| (i * (n / parts)) as isize).collect()
+            // An axis of 0 divides into as many as anybody likes.
+            let mut places = guard::call(py, || kernels::room(parts))?;
+            places.extend((1..parts).map(|i| (i * (n / parts)) as isize));
+            places
         } else {
             indices_or_sections.extract::<Vec<Int>>()?.into_iter().map(|i| i.0).collect()
         };
