@@ -6,8 +6,9 @@
 //! are copied first, from wherever they lie, to rows that fill whole registers.
 
 use crate::array::{Layout, count};
+use crate::gemm::{self, Gemm, Onto, Target};
 use crate::matmul::starts;
-use crate::simd::{Kernel, Level, dispatch, level};
+use crate::simd::{Kernel, dispatch};
 use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, chain, poll, room, threads};
 
 /// Queries to a block, and what the rows of the copies are filled up to: two registers of `f32`.
@@ -192,7 +193,7 @@ impl<'a, T: Float> Heads<'a, T> {
             let weights = &mut weights[..n.next_multiple_of(ROWS) * BLOCK];
             let totals = self.exponentials(head, first, y.len(), n, k, q, weights);
             // The sum of values first, so that only its elements are divided.
-            product([weights, v], [1, BLOCK], [BLOCK, n, wide_v], mean, false);
+            product([weights, v], [1, BLOCK], [BLOCK, n, wide_v], mean, Onto::Nothing);
             for ((y, mean), total) in y.iter_mut().zip(mean.chunks_exact(wide_v)).zip(totals) {
                 let share = inverse(total);
                 y.iter_mut().zip(mean).for_each(|(y, &v)| *y = v * share);
@@ -228,12 +229,12 @@ impl<'a, T: Float> Heads<'a, T> {
             let rows = n.next_multiple_of(ROWS);
             let (weights, slopes) = (&mut weights[..rows * BLOCK], &mut slopes[..rows * BLOCK]);
             let totals = self.exponentials(head, first, m, n, k, q_turned, weights);
-            product([v, g_turned], [wide_v, 1], [rows, e, BLOCK], slopes, false);
+            product([v, g_turned], [wide_v, 1], [rows, e, BLOCK], slopes, Onto::Nothing);
             slopes[n * BLOCK..].fill(T::ZERO);
             dispatch(Slopes { weights, slopes, totals });
-            product([weights, g_rows], [BLOCK, 1], [rows, m, wide_v], sum_v, true);
-            product([slopes, q_rows], [BLOCK, 1], [rows, m, wide_k], sum_k, true);
-            product([slopes, k], [1, BLOCK], [BLOCK, n, wide_k], sum_q, false);
+            product([weights, g_rows], [BLOCK, 1], [rows, m, wide_v], sum_v, Onto::Sum);
+            product([slopes, q_rows], [BLOCK, 1], [rows, m, wide_k], sum_k, Onto::Sum);
+            product([slopes, k], [1, BLOCK], [BLOCK, n, wide_k], sum_q, Onto::Nothing);
             for (to, from) in dq.iter_mut().zip(sum_q.chunks_exact(wide_k)) {
                 to.iter_mut().zip(from).for_each(|(to, &v)| *to = v * self.scale);
             }
@@ -259,7 +260,7 @@ impl<'a, T: Float> Heads<'a, T> {
         scores: &mut [T],
     ) -> [T; BLOCK] {
         let d = self.size[2];
-        product([k, q], [padded(d), 1], [scores.len() / BLOCK, d, BLOCK], scores, false);
+        product([k, q], [padded(d), 1], [scores.len() / BLOCK, d, BLOCK], scores, Onto::Nothing);
         scores[n * BLOCK..].fill(T::ZERO);
         let (rows, _) = scores.as_chunks_mut::<BLOCK>();
         let rows = &mut rows[..n];
@@ -352,57 +353,18 @@ impl<T: Float> Kernel for Slopes<'_, T> {
 }
 
 /// `out[i, j] = Σₖ a[i, k]·b[k, j]` for a size of `[rows, depth, width]`, or added to what is there. Elements of `a` lie
-/// `steps` apart, the rows of `b` and `out` one after the other. Rows come in [`ROWS`], columns in [`BLOCK`]s.
-fn product<T: Float>([a, b]: [&[T]; 2], steps: [usize; 2], size: [usize; 3], out: &mut [T], add: bool) {
-    match level() {
-        Level::Portable => dispatch(Product::<T, false> { a, steps, b, size, out, add }),
-        _ => dispatch(Product::<T, true> { a, steps, b, size, out, add }),
-    }
-}
-
-/// [`product`]; with fused multiply-add, where the processor has it.
-struct Product<'a, T, const FUSED: bool> {
-    a: &'a [T],
+/// `steps` apart, the rows of `b` and `out` one after the other.
+fn product<T: Float>(
+    [a, b]: [&[T]; 2],
     steps: [usize; 2],
-    b: &'a [T],
-    size: [usize; 3],
-    out: &'a mut [T],
-    add: bool,
-}
-
-impl<T: Float, const FUSED: bool> Kernel for Product<'_, T, FUSED> {
-    type Out = ();
-    #[inline(always)]
-    fn run(self) {
-        #[inline(always)]
-        fn add<T: Float, const FUSED: bool>(sums: &mut [T; BLOCK], a: T, b: &[T; BLOCK]) {
-            for (sum, &b) in sums.iter_mut().zip(b) {
-                *sum = if FUSED { a.mul_add(b, *sum) } else { a * b + *sum };
-            }
-        }
-        let Product { a, steps: [row, column], b, size: [rows, depth, width], out, .. } = self;
-        for i in (0..rows).step_by(ROWS) {
-            for j in (0..width).step_by(BLOCK) {
-                // By name: what is indexed by a variable is not kept in registers.
-                let [mut s0, mut s1, mut s2, mut s3] = [[T::ZERO; BLOCK]; ROWS];
-                for k in 0..depth {
-                    let b = b[k * width + j..].first_chunk().expect("whole blocks");
-                    let at = i * row + k * column;
-                    add::<T, FUSED>(&mut s0, a[at], b);
-                    add::<T, FUSED>(&mut s1, a[at + row], b);
-                    add::<T, FUSED>(&mut s2, a[at + 2 * row], b);
-                    add::<T, FUSED>(&mut s3, a[at + 3 * row], b);
-                }
-                for (r, sums) in [s0, s1, s2, s3].iter().enumerate() {
-                    let out = &mut out[(i + r) * width + j..][..BLOCK];
-                    match self.add {
-                        true => out.iter_mut().zip(sums).for_each(|(out, &sum)| *out += sum),
-                        false => out.copy_from_slice(sums),
-                    }
-                }
-            }
-        }
-    }
+    [rows, depth, width]: [usize; 3],
+    out: &mut [T],
+    onto: Onto<T>,
+) {
+    let a = gemm::Matrix { from: a, row: steps[0], column: steps[1] };
+    let b = gemm::Matrix { from: b, row: width, column: 1 };
+    let out = Target::new(&mut out[..rows * width], width);
+    Gemm { a, b, depth, out, onto }.run();
 }
 
 /// A length filled up to whole blocks, one at least.

@@ -1,12 +1,9 @@
 //! The numbers arrays are made of: `f32` and `f64`.
 
 use crate::map::{self, BlockFn};
-#[cfg(not(miri))]
-use crate::matmul::Place;
 use crate::once::Kernels;
+use crate::vector::Vectors;
 use crate::{Input, Sink, math};
-#[cfg(not(miri))]
-use gemmkit::{BiasDim, Parallelism};
 use std::fmt::{Debug, Display, LowerExp};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
@@ -25,6 +22,7 @@ mod sealed {
 pub trait Float:
     sealed::Sealed
     + Kernels
+    + Vectors
     + Copy
     + Default
     + PartialEq
@@ -83,20 +81,6 @@ pub trait Float:
     /// `self·a + b`, rounded once. Only for loops compiled for processors that have it: elsewhere it is a slow function.
     #[doc(hidden)]
     fn mul_add(self, a: Self, b: Self) -> Self;
-    /// `a·b + beta·out` for two matrices, and then the bias in each row, for [`matmul`](crate::matmul).
-    ///
-    /// # Safety
-    /// The matrices and the bias lie where they say, and nobody else has anything to do with `out` meanwhile.
-    #[cfg(not(miri))]
-    #[doc(hidden)]
-    unsafe fn gemm(
-        size: [usize; 3],
-        a: Place<*const Self>,
-        b: Place<*const Self>,
-        beta: Self,
-        out: Place<*mut Self>,
-        bias: Option<*const Self>,
-    );
     /// The loop of [`map_into`](crate::map_into), compiled in this crate.
     #[doc(hidden)]
     fn each_block(
@@ -173,24 +157,6 @@ macro_rules! float {
             #[inline(always)]
             fn powf(self, y: Self) -> Self {
                 $T::powf(self, y)
-            }
-            #[cfg(not(miri))]
-            unsafe fn gemm(
-                [m, k, n]: [usize; 3],
-                a: Place<*const Self>,
-                b: Place<*const Self>,
-                beta: Self,
-                out: Place<*mut Self>,
-                bias: Option<*const Self>,
-            ) {
-                let (has_bias, bias) = (bias.is_some(), bias.unwrap_or(std::ptr::null()));
-                // SAFETY: as the caller says.
-                unsafe {
-                    gemmkit::gemm_fused_unchecked(
-                        m, k, n, 1.0, a.start, a.row, a.column, b.start, b.row, b.column, beta, out.start,
-                        out.row, out.column, bias, BiasDim::PerCol, has_bias, None, Parallelism::Serial,
-                    );
-                }
             }
             fn each_block(
                 f: &BlockFn<'_, $T>,

@@ -22,8 +22,9 @@
 //! # Ok::<(), femtograd_kernels::Error>(())
 //! ```
 //!
-//! `unsafe` stands in two files: `buffer.rs` (bytes as numbers, others' memory) and `simd.rs` (calling a function compiled for
-//! an instruction set that was found to be there).
+//! `unsafe` stands in five files: `buffer.rs` (bytes as numbers, others' memory), `simd.rs` (calling a function compiled for
+//! an instruction set that was found to be there), `vector.rs` and `gemm.rs` (that set's own registers, and the loop that needs
+//! them by name), and `team.rs` (work that other threads borrow).
 
 mod array;
 mod attention;
@@ -32,6 +33,7 @@ mod chain;
 mod conv;
 mod copy;
 mod float;
+mod gemm;
 mod index;
 mod indices;
 #[cfg(feature = "linalg")]
@@ -51,6 +53,7 @@ pub mod special;
 #[cfg(feature = "threads")]
 mod team;
 mod threads;
+mod vector;
 
 pub use array::{Array, Layout, Shape, broadcast, count, window_count};
 pub use attention::{Scores, attention, attention_back};
