@@ -128,7 +128,9 @@ impl<T: Float> Gemm<'_, T> {
             Level::Avx512 => dispatch(Tiles::<T, T::Avx512, 14>(self, PhantomData)),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => dispatch(Tiles::<T, T::Avx2, 6>(self, PhantomData)),
-            _ => dispatch(Tiles::<T, T::Portable, 4>(self, PhantomData)),
+            #[cfg(not(target_arch = "x86_64"))]
+            Level::Avx512 | Level::Avx2 => unreachable!("instruction sets of another processor"),
+            Level::Portable => dispatch(Tiles::<T, T::Portable, 4>(self, PhantomData)),
         }
     }
 }
@@ -437,7 +439,9 @@ impl<T: Float> Dots<'_, '_, T> {
             Level::Avx512 => dispatch(Along::<T, T::Avx512>(self, PhantomData)),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => dispatch(Along::<T, T::Avx2>(self, PhantomData)),
-            _ => dispatch(Along::<T, T::Portable>(self, PhantomData)),
+            #[cfg(not(target_arch = "x86_64"))]
+            Level::Avx512 | Level::Avx2 => unreachable!("instruction sets of another processor"),
+            Level::Portable => dispatch(Along::<T, T::Portable>(self, PhantomData)),
         }
     }
 }

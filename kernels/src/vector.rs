@@ -151,6 +151,10 @@ unsafe fn turn_singles(from: *const f32, apart: usize, to: *mut f32, step: usize
     }
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+use turn_any as turn_singles;
+
+/// [`Vectors::turn`] anywhere.
 #[inline(always)]
 unsafe fn turn_any<T: Copy>(from: *const T, apart: usize, to: *mut T, step: usize) {
     for j in 0..4 {
