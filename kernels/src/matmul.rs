@@ -207,7 +207,7 @@ fn single<T: Float>(
             jobs.push((i.clone(), j, piece));
         }
     }
-    let along = m == 1 && a.column == 1 && b.row == 1;
+    let along = m == 1 && depth > 0 && a.column == 1 && b.row == 1;
     threads::each(jobs, |(i, j, mut out)| {
         let onto = match onto {
             Onto::Row(bias) => Onto::Row(&bias[j.clone()]),
@@ -399,6 +399,8 @@ mod tests {
     fn empty_products_are_zero_and_mistakes_are_named() {
         assert_eq!(matmul(&numbers(&[2, 0], 1), &numbers(&[0, 3], 1)).unwrap(), Array::full(&[2, 3], 0.0));
         assert_eq!(matmul(&numbers(&[0, 2], 1), &numbers(&[2, 3], 1)).unwrap().shape(), [0, 3]);
+        let (row, column) = (numbers(&[1, 0], 1), numbers(&[3, 0], 1).permute(&[1, 0]).unwrap());
+        assert_eq!(matmul(&row, &column).unwrap(), Array::zeros(&[1, 3]));
         let bias = numbers(&[3], 3);
         let only = affine(&numbers(&[2, 0], 1), &numbers(&[0, 3], 1), &bias).unwrap();
         assert_eq!(only, bias.broadcast_to(&[2, 3]).unwrap());
