@@ -14,9 +14,6 @@ use crate::{Array, Buffer, Error, Float, Result, Shape, broadcast, chain, poll, 
 /// Queries to a block, and what the rows of the copies are filled up to: two registers of `f32`.
 const BLOCK: usize = 32;
 
-/// Rows of a product that are computed together: with two registers each, enough sums to hide the latency of one.
-const ROWS: usize = 4;
-
 /// Queries to a piece of work that another thread may take.
 const PIECE: usize = 256;
 
@@ -179,8 +176,8 @@ impl<'a, T: Float> Heads<'a, T> {
     /// The results for queries `first..` of one matrix.
     fn forward(&self, head: usize, first: usize, y: &mut [&mut [T]]) {
         let [_, s, d, e] = self.size;
-        let (wide_k, wide_v, keys) = (padded(d), padded(e), s.next_multiple_of(ROWS));
-        let sizes = [keys * wide_k, s * wide_v, d * BLOCK, keys * BLOCK, BLOCK * wide_v];
+        let (wide_k, wide_v) = (padded(d), padded(e));
+        let sizes = [s * wide_k, s * wide_v, d * BLOCK, s * BLOCK, BLOCK * wide_v];
         let mut scratch = Buffer::scratch(sizes.iter().sum());
         let [k, v, q, weights, mean] = parts(&mut scratch, sizes);
         self.k.matrix(head).copy(0, s, d, T::ONE, wide_k, k);
@@ -190,7 +187,7 @@ impl<'a, T: Float> Heads<'a, T> {
             let first = first + block * BLOCK;
             self.q.matrix(head).copy_turned(first, y.len(), d, self.scale, q);
             let n = self.seen(first + y.len());
-            let weights = &mut weights[..n.next_multiple_of(ROWS) * BLOCK];
+            let weights = &mut weights[..n * BLOCK];
             let totals = self.exponentials(head, first, y.len(), n, k, q, weights);
             // The sum of values first, so that only its elements are divided.
             product([weights, v], [1, BLOCK], [BLOCK, n, wide_v], mean, Onto::Nothing);
@@ -204,8 +201,8 @@ impl<'a, T: Float> Heads<'a, T> {
     /// What one matrix of the batch adds to the cotangents.
     fn back(&self, head: usize, g: Matrix<'_, T>, dq: Vec<&mut [T]>, dk: Vec<&mut [T]>, dv: Vec<&mut [T]>) {
         let [_, s, d, e] = self.size;
-        let (wide_k, wide_v, keys) = (padded(d), padded(e), s.next_multiple_of(ROWS));
-        let (of_keys, of_values, of_scores) = (keys * wide_k, keys * wide_v, keys * BLOCK);
+        let (wide_k, wide_v) = (padded(d), padded(e));
+        let (of_keys, of_values, of_scores) = (s * wide_k, s * wide_v, s * BLOCK);
         let sizes = [of_keys, of_values, of_keys, of_values, of_scores, of_scores];
         let blocks = [d * BLOCK, BLOCK * wide_k, e * BLOCK, BLOCK * wide_v, BLOCK * wide_k];
         let mut scratch = Buffer::scratch(sizes.iter().chain(&blocks).sum());
@@ -226,14 +223,12 @@ impl<'a, T: Float> Heads<'a, T> {
             g.copy_turned(first, m, e, T::ONE, g_turned);
             g.copy(first, m, e, T::ONE, wide_v, g_rows);
             let n = self.seen(first + m);
-            let rows = n.next_multiple_of(ROWS);
-            let (weights, slopes) = (&mut weights[..rows * BLOCK], &mut slopes[..rows * BLOCK]);
+            let (weights, slopes) = (&mut weights[..n * BLOCK], &mut slopes[..n * BLOCK]);
             let totals = self.exponentials(head, first, m, n, k, q_turned, weights);
-            product([v, g_turned], [wide_v, 1], [rows, e, BLOCK], slopes, Onto::Nothing);
-            slopes[n * BLOCK..].fill(T::ZERO);
+            product([v, g_turned], [wide_v, 1], [n, e, BLOCK], slopes, Onto::Nothing);
             dispatch(Slopes { weights, slopes, totals });
-            product([weights, g_rows], [BLOCK, 1], [rows, m, wide_v], sum_v, Onto::Sum);
-            product([slopes, q_rows], [BLOCK, 1], [rows, m, wide_k], sum_k, Onto::Sum);
+            product([weights, g_rows], [BLOCK, 1], [n, m, wide_v], sum_v, Onto::Sum);
+            product([slopes, q_rows], [BLOCK, 1], [n, m, wide_k], sum_k, Onto::Sum);
             product([slopes, k], [1, BLOCK], [BLOCK, n, wide_k], sum_q, Onto::Nothing);
             for (to, from) in dq.iter_mut().zip(sum_q.chunks_exact(wide_k)) {
                 to.iter_mut().zip(from).for_each(|(to, &v)| *to = v * self.scale);
@@ -260,10 +255,8 @@ impl<'a, T: Float> Heads<'a, T> {
         scores: &mut [T],
     ) -> [T; BLOCK] {
         let d = self.size[2];
-        product([k, q], [padded(d), 1], [scores.len() / BLOCK, d, BLOCK], scores, Onto::Nothing);
-        scores[n * BLOCK..].fill(T::ZERO);
+        product([k, q], [padded(d), 1], [n, d, BLOCK], scores, Onto::Nothing);
         let (rows, _) = scores.as_chunks_mut::<BLOCK>();
-        let rows = &mut rows[..n];
         if let Some(bias) = &self.bias {
             let bias = bias.matrix(head);
             for (j, row) in rows.iter_mut().enumerate() {

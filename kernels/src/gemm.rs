@@ -8,7 +8,9 @@
 //! Each element is its products added up in order, block by block of depth, in whatever tile it is: to cut a product by rows
 //! and columns changes no bit.
 
-use crate::simd::{Kernel, Level, dispatch, level};
+use crate::simd::{Kernel, Level, level, portable};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{avx2, avx512};
 use crate::vector::Vector;
 use crate::{Buffer, Float};
 use smallvec::SmallVec;
@@ -124,13 +126,15 @@ impl<T: Float> Gemm<'_, T> {
             });
         }
         match level() {
+            // SAFETY: `level` says so only where the processor has these instructions.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => dispatch(Tiles::<T, T::Avx512, 14>(self, PhantomData)),
+            Level::Avx512 => unsafe { avx512(Tiles::<T, T::Avx512, 14>(self, PhantomData)) },
+            // SAFETY: `level` says so only where the processor has these instructions.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => dispatch(Tiles::<T, T::Avx2, 6>(self, PhantomData)),
+            Level::Avx2 => unsafe { avx2(Tiles::<T, T::Avx2, 6>(self, PhantomData)) },
             #[cfg(not(target_arch = "x86_64"))]
             Level::Avx512 | Level::Avx2 => unreachable!("instruction sets of another processor"),
-            Level::Portable => dispatch(Tiles::<T, T::Portable, 4>(self, PhantomData)),
+            Level::Portable => portable(Tiles::<T, T::Portable, 4>(self, PhantomData)),
         }
     }
 }
@@ -357,7 +361,6 @@ fn tile<T: Float, R: Vector<T>, const M: usize, const N: usize, const COPIED: bo
     let at = b.at;
     let last = depth - 1;
     assert!(a.from.len() > (M - 1) * a.row + last * a.column && b.from.len() >= last * b.step + N * R::LANES);
-    // The row is the same for all rows of the result, else it is the result's own.
     let onto = match onto {
         Onto::Row(row) => Onto::Row(&row[at..]),
         other => other,
@@ -435,13 +438,15 @@ pub(crate) struct Dots<'a, 'o, T> {
 impl<T: Float> Dots<'_, '_, T> {
     pub(crate) fn run(self) {
         match level() {
+            // SAFETY: `level` says so only where the processor has these instructions.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => dispatch(Along::<T, T::Avx512>(self, PhantomData)),
+            Level::Avx512 => unsafe { avx512(Along::<T, T::Avx512>(self, PhantomData)) },
+            // SAFETY: `level` says so only where the processor has these instructions.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => dispatch(Along::<T, T::Avx2>(self, PhantomData)),
+            Level::Avx2 => unsafe { avx2(Along::<T, T::Avx2>(self, PhantomData)) },
             #[cfg(not(target_arch = "x86_64"))]
             Level::Avx512 | Level::Avx2 => unreachable!("instruction sets of another processor"),
-            Level::Portable => dispatch(Along::<T, T::Portable>(self, PhantomData)),
+            Level::Portable => portable(Along::<T, T::Portable>(self, PhantomData)),
         }
     }
 }

@@ -93,18 +93,20 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
 
 /// A copy of its own, like the others: one for all that dispatch the same kernel.
 #[inline(never)]
-fn portable<K: Kernel>(kernel: K) -> K::Out {
+pub(crate) fn portable<K: Kernel>(kernel: K) -> K::Out {
     kernel.run()
 }
 
+/// A kernel for the largest instruction set alone is called here directly: [`dispatch`] would compile it for all.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi2")]
-fn avx512<K: Kernel>(kernel: K) -> K::Out {
+pub(crate) fn avx512<K: Kernel>(kernel: K) -> K::Out {
     kernel.run()
 }
 
+/// As [`avx512`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,bmi2")]
-fn avx2<K: Kernel>(kernel: K) -> K::Out {
+pub(crate) fn avx2<K: Kernel>(kernel: K) -> K::Out {
     kernel.run()
 }
