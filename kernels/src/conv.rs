@@ -8,9 +8,11 @@
 
 use crate::copy::{WIDE, copy_rows, interleave};
 use crate::poll::watched;
-use crate::simd::{Kernel, Level, dispatch, level};
+use crate::simd::{Kernel, dispatch_one};
+use crate::vector::Vector;
 use crate::{Array, Buffer, Float, count, poll, threads, window_count};
 use std::array::from_fn;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// How a convolution moves over its two axes, and into how many groups the channels are divided.
@@ -102,7 +104,7 @@ pub(crate) fn convolve_back_here<T: Float>(
     });
     let gw = wanted[1].then(|| {
         // Each piece sums up what its images give; the sums are added in order.
-        let len = plan.groups * plan.panels() * plan.taps().len() * WIDE;
+        let len = plan.groups * plan.panels() * plan.taps().len() * plan.wide();
         let mut sums = Buffer::full(pieces * len, T::ZERO);
         if len > 0 {
             let at_once = piece.min(plan.at_once());
@@ -123,7 +125,7 @@ pub(crate) fn convolve_back_here<T: Float>(
     [gx, gw]
 }
 
-/// Rows of a [`Product`] that are computed together, at most.
+/// Rows of a [`Product`] that are worth computing together: a multiple of what any tile takes.
 const ROWS: usize = 8;
 
 /// Steps of a [`Product`] that are taken together: what their operands take stays in the first-level cache.
@@ -136,90 +138,104 @@ struct Product<'a, T> {
     rows: &'a [usize],
     b: &'a [T],
     steps: &'a [(usize, usize)],
-    /// As many rows, each of a multiple of [`WIDE`]: whole tiles, whatever the instruction set.
+    /// As many rows, each of a multiple of [`WIDE`]: whole registers, whatever the instruction set.
     out: &'a mut [T],
 }
 
 impl<T: Float> Product<'_, T> {
     fn run(self) {
-        // As many columns as the registers hold sums of; and for what they leave over.
-        match (level(), size_of::<T>()) {
-            (Level::Avx512, 4) => dispatch(Tiles::<T, 32, 16, true>(self)),
-            (Level::Avx512, _) => dispatch(Tiles::<T, 16, 16, true>(self)),
-            (Level::Avx2, 4) => dispatch(Tiles::<T, 8, 8, true>(self)),
-            (Level::Avx2, _) => dispatch(Tiles::<T, 4, 4, true>(self)),
-            (Level::Portable, 4) => dispatch(Tiles::<T, 4, 4, false>(self)),
-            (Level::Portable, _) => dispatch(Tiles::<T, 2, 2, false>(self)),
-        }
+        dispatch_one!(
+            Tiles::<T, T::Avx512, 8, 3>(self, PhantomData),
+            Tiles::<T, T::Avx2, 4, 3>(self, PhantomData),
+            Tiles::<T, T::Portable, 4, 2>(self, PhantomData),
+        )
     }
 }
 
-/// A product in tiles of `N` columns, the last ones of `REST`; `FUSED` where the processor multiplies and adds in one.
-struct Tiles<'a, T, const N: usize, const REST: usize, const FUSED: bool>(Product<'a, T>);
+/// A product in tiles of `M` rows and `N` registers, or fewer of them.
+struct Tiles<'a, T, R, const M: usize, const N: usize>(Product<'a, T>, PhantomData<R>);
 
-impl<T: Float, const N: usize, const REST: usize, const FUSED: bool> Kernel for Tiles<'_, T, N, REST, FUSED> {
+impl<T: Float, R: Vector<T>, const M: usize, const N: usize> Kernel for Tiles<'_, T, R, M, N> {
     type Out = ();
     #[inline(always)]
     fn run(self) {
         let Product { a, rows, b, steps, out } = self.0;
         let width = out.len() / rows.len().max(1);
-        for (rows, out) in rows.chunks(ROWS).zip(out.chunks_mut(ROWS * width)) {
+        let (i, k) = steps.iter().fold((0, 0), |(i, k), step| (i.max(step.0), k.max(step.1)));
+        let row = rows.iter().fold(0, |last, &row| last.max(row));
+        assert!(steps.is_empty() || row + i < a.len() && k + width <= b.len(), "what is read lies inside");
+        assert!(width.is_multiple_of(R::LANES) && out.len() == rows.len() * width, "whole registers");
+        for (rows, out) in rows.chunks(M).zip(out.chunks_mut(M * width)) {
             for steps in steps.chunks(STEPS) {
-                let whole = width - width % N;
-                for at in (0..whole).step_by(N) {
-                    tile::<T, N, FUSED>(a, rows, b, steps, out, at);
-                }
-                for at in (whole..width).step_by(REST) {
-                    tile::<T, REST, FUSED>(a, rows, b, steps, out, at);
+                for at in (0..width).step_by(N * R::LANES) {
+                    let tile = Tile { a, rows, b: &b[at..], steps, out: &mut out[at..], width };
+                    // SAFETY: the rows, columns and registers were checked above, the instruction set by who runs this.
+                    unsafe {
+                        match (width - at) / R::LANES {
+                            1 => tile.run::<R, M, 1>(),
+                            2 => tile.run::<R, M, 2>(),
+                            _ => tile.run::<R, M, N>(),
+                        }
+                    }
                 }
             }
         }
     }
 }
 
-/// A tile of so many rows, their factors and sums by name, since only then do the sums stay in registers. Where there are
-/// fewer rows, the first one is computed several times.
+/// Some rows and columns of a product, `width` apart in `out`.
+struct Tile<'a, T> {
+    a: &'a [T],
+    rows: &'a [usize],
+    b: &'a [T],
+    steps: &'a [(usize, usize)],
+    out: &'a mut [T],
+    width: usize,
+}
+
+/// Up to as many rows as are named, with their sums by name, since only then do these stay in registers. Where there are
+/// fewer, the first one is computed several times.
 macro_rules! tile_of {
-    ($N:ident, $FUSED:ident, $a:ident, $rows:ident, $b:ident, $steps:ident, $out:ident, $at:ident,
-     [$($from:ident $sum:ident $r:literal),*]) => {{
-        let width = $out.len() / $rows.len();
-        let row = |r: usize| if r < $rows.len() { r } else { 0 };
-        // All of one length, which is then checked once for all.
-        let left = $a.len() - $rows.iter().max().expect("a row");
-        $(let $from = &$a[$rows[row($r)]..][..left];)*
-        $(let mut $sum: [T; $N] = *$out[row($r) * width + $at..].first_chunk().expect("whole tiles");)*
-        for &(i, k) in $steps {
-            let b: [T; $N] = *$b[k + $at..].first_chunk().expect("whole tiles");
-            $(add::<T, $N, $FUSED>(&mut $sum, $from[i], b);)*
+    ($tile:ident $R:ident $N:ident [$($from:ident $sums:ident $r:literal),*]) => {{
+        let Tile { a, rows, b, steps, out, width } = $tile;
+        let row = |r: usize| if r < rows.len() { r } else { 0 };
+        $(let $from = a.as_ptr().wrapping_add(rows[row($r)]);)*
+        $(let mut $sums: [$R; $N] = $R::loads(out[row($r) * width..].as_ptr());)*
+        for &(i, k) in steps {
+            let of_b: [$R; $N] = $R::loads(b.as_ptr().wrapping_add(k));
+            $(
+                let of_a = $R::splat(*$from.wrapping_add(i));
+                for n in 0..$N {
+                    $sums[n] = of_a.mul_add(of_b[n], $sums[n]);
+                }
+            )*
         }
-        $($out[row($r) * width + $at..][..$N].copy_from_slice(&$sum);)*
+        $(if $r < rows.len() {
+            let to = out[$r * width..].as_mut_ptr();
+            for n in 0..$N {
+                $sums[n].store(to.wrapping_add(n * $R::LANES));
+            }
+        })*
     }};
 }
 
-/// Columns `at .. at + N` of at most [`ROWS`] rows of a product.
-#[inline(always)]
-fn tile<T: Float, const N: usize, const FUSED: bool>(
-    a: &[T],
-    rows: &[usize],
-    b: &[T],
-    steps: &[(usize, usize)],
-    out: &mut [T],
-    at: usize,
-) {
-    match rows.len() {
-        0..=2 => tile_of!(N, FUSED, a, rows, b, steps, out, at, [a0 s0 0, a1 s1 1]),
-        3..=4 => tile_of!(N, FUSED, a, rows, b, steps, out, at, [a0 s0 0, a1 s1 1, a2 s2 2, a3 s3 3]),
-        _ => tile_of!(
-            N, FUSED, a, rows, b, steps, out, at,
-            [a0 s0 0, a1 s1 1, a2 s2 2, a3 s3 3, a4 s4 4, a5 s5 5, a6 s6 6, a7 s7 7]
-        ),
-    }
-}
-
-#[inline(always)]
-fn add<T: Float, const N: usize, const FUSED: bool>(sum: &mut [T; N], v: T, b: [T; N]) {
-    for n in 0..N {
-        sum[n] = if FUSED { v.mul_add(b[n], sum[n]) } else { v * b[n] + sum[n] };
+impl<T: Float> Tile<'_, T> {
+    /// # Safety
+    /// In a loop compiled for the registers' instruction set; where every row of `a` has the elements of all steps, `b` those
+    /// of `N` registers at all steps, and every row of `out` so many as well.
+    #[inline(always)]
+    unsafe fn run<R: Vector<T>, const M: usize, const N: usize>(self) {
+        // SAFETY: as the caller says.
+        unsafe {
+            match M.min(self.rows.len()) {
+                0..=2 => tile_of!(self R N [a0 s0 0, a1 s1 1]),
+                3..=4 => tile_of!(self R N [a0 s0 0, a1 s1 1, a2 s2 2, a3 s3 3]),
+                _ => tile_of!(
+                    self R N
+                    [a0 s0 0, a1 s1 1, a2 s2 2, a3 s3 3, a4 s4 4, a5 s5 5, a6 s6 6, a7 s7 7]
+                ),
+            }
+        }
     }
 }
 
@@ -376,11 +392,16 @@ impl Plan {
     }
 }
 
-/// The gradient by the weight: steps of the product are places, its rows the taps, its columns [`WIDE`] outputs at a time.
+/// The gradient by the weight: steps of the product are places, its rows the taps, its columns some outputs at a time.
 impl Plan {
-    /// How many times [`WIDE`] outputs a group has.
+    /// In how many parts the outputs of a group are taken: a tile's columns each, at most.
     fn panels(&self) -> usize {
-        self.outputs.div_ceil(WIDE)
+        self.outputs.div_ceil(3 * WIDE)
+    }
+
+    /// How many outputs such a part has room for.
+    fn wide(&self) -> usize {
+        self.outputs.div_ceil(self.panels().max(1)).next_multiple_of(WIDE)
     }
 
     /// Adds the gradient that some images give to `sum`: for each group and panel a matrix of taps and outputs.
@@ -388,26 +409,28 @@ impl Plan {
         let (taps, [height, width]) = (self.taps(), self.places);
         let image = self.groups * self.channels * count(&self.size);
         let at_once = (STEPS / width).clamp(1, height);
-        let places = 0..at_once * width;
+        let (places, wide) = (0..at_once * width, self.wide());
         let steps: Vec<(usize, usize)> =
-            places.map(|p| (p / width * self.plane[1] + p % width, p * WIDE)).collect();
-        let [mut spare, mut turned] = [(); 2].map(|()| Buffer::full(steps.len() * WIDE, T::ZERO));
+            places.map(|p| (p / width * self.plane[1] + p % width, p * wide)).collect();
+        let [mut spare, mut turned] = [WIDE, wide].map(|wide| Buffer::full(steps.len() * wide, T::ZERO));
         let mut layout = self.layout();
         for n in images {
             self.lay_out(&x[n * image..][..image], &mut layout);
             for i in (0..height).step_by(at_once) {
-                poll(taps.len() * at_once * width * self.panels() * WIDE);
+                poll(taps.len() * at_once * width * self.panels() * wide);
                 let steps = &steps[..at_once.min(height - i) * width];
-                for (part, sum) in sum.chunks_mut(taps.len() * WIDE).enumerate() {
+                for (part, sum) in sum.chunks_mut(taps.len() * wide).enumerate() {
                     let (k, panel) = (part / self.panels(), part % self.panels());
-                    // Where there are fewer outputs, the first one stands for others that nobody looks at.
-                    let first = panel * WIDE;
-                    let row = |column: usize| {
-                        let o = if first + column < self.outputs { first + column } else { first };
-                        let plane = (n * self.groups + k) * self.outputs + o;
-                        &g[(plane * height + i) * width..][..steps.len()]
-                    };
-                    interleave(from_fn(row), &mut spare, &mut turned);
+                    for at in (0..wide).step_by(WIDE) {
+                        // Where there are fewer outputs, the first one stands for others that nobody looks at.
+                        let row = |column: usize| {
+                            let o = panel * wide + at + column;
+                            let o = if o < self.outputs { o } else { panel * wide };
+                            let plane = (n * self.groups + k) * self.outputs + o;
+                            &g[(plane * height + i) * width..][..steps.len()]
+                        };
+                        interleave(from_fn(row), &mut spare, &mut turned[at..], wide);
+                    }
                     let a = &layout[k * self.group() + i * self.plane[1]..];
                     Product { a, rows: &taps, b: &turned, steps, out: sum }.run();
                 }
@@ -417,13 +440,13 @@ impl Plan {
 
     /// What the pieces give together, in the weight's own order.
     fn gather<T: Float>(&self, sums: &[T], shape: &[usize]) -> Array<T> {
-        let taps = count(&shape[1..]);
+        let (taps, wide) = (count(&shape[1..]), self.wide());
         let mut gw = Buffer::full(count(shape), T::ZERO);
-        for sum in sums.chunks((self.groups * self.panels() * taps * WIDE).max(1)) {
+        for sum in sums.chunks((self.groups * self.panels() * taps * wide).max(1)) {
             for (o, gw) in gw.chunks_mut(taps).enumerate() {
                 let (k, o) = (o / self.outputs, o % self.outputs);
-                let from = &sum[(k * self.panels() + o / WIDE) * taps * WIDE + o % WIDE..];
-                gw.iter_mut().zip(from.iter().step_by(WIDE)).for_each(|(gw, &v)| *gw += v);
+                let from = &sum[(k * self.panels() + o / wide) * taps * wide + o % wide..];
+                gw.iter_mut().zip(from.iter().step_by(wide)).for_each(|(gw, &v)| *gw += v);
             }
         }
         Array::from_buffer(gw, shape)

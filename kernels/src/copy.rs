@@ -40,26 +40,27 @@ impl<T: Copy> Kernel for CopyRows<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        let rows = self.from.chunks(self.steps[0]).zip(self.to.chunks_mut(self.steps[1]));
-        rows.for_each(
-            #[inline(always)]
-            |(from, to)| copy(&from[..self.width], &mut to[..self.width]),
-        );
+        let CopyRows { from, to, steps, width } = self;
+        let rows = from.len().div_ceil(steps[0]).min(to.len().div_ceil(steps[1]));
+        for i in 0..rows {
+            copy(&from[i * steps[0]..][..width], &mut to[i * steps[1]..][..width]);
+        }
     }
 }
 
 /// How many rows [`interleave`] puts together.
 pub const WIDE: usize = 16;
 
-/// Puts the elements of several rows side by side: `to[i·WIDE + j] = rows[j][i]`. `spare` is as long as `to`.
-pub fn interleave<T: Copy>(rows: [&[T]; WIDE], spare: &mut [T], to: &mut [T]) {
-    dispatch(Interleave { rows, spare, to });
+/// Puts the elements of several rows side by side: `to[i·step + j] = rows[j][i]`. `spare` has room for all of them.
+pub fn interleave<T: Copy>(rows: [&[T]; WIDE], spare: &mut [T], to: &mut [T], step: usize) {
+    dispatch(Interleave { rows, spare, to, step });
 }
 
 struct Interleave<'a, T> {
     rows: [&'a [T]; WIDE],
     spare: &'a mut [T],
     to: &'a mut [T],
+    step: usize,
 }
 
 impl<T: Copy> Kernel for Interleave<'_, T> {
@@ -75,9 +76,8 @@ impl<T: Copy> Kernel for Interleave<'_, T> {
                 *four = [a[i], b[i], c[i], d[i]];
             }
         }
-        let (places, _) = self.to[..WIDE * n].as_chunks_mut::<WIDE>();
-        for (i, place) in places.iter_mut().enumerate() {
-            for (k, four) in place.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        for (i, place) in self.to.chunks_mut(self.step).take(n).enumerate() {
+            for (k, four) in place[..WIDE].as_chunks_mut::<4>().0.iter_mut().enumerate() {
                 *four = fours[k * n + i];
             }
         }
@@ -103,11 +103,12 @@ mod tests {
 
     #[test]
     fn rows_come_side_by_side() {
-        for n in [0, 1, 3, 4, 15, 16, 17, 50] {
-            let rows: [Vec<usize>; WIDE] = std::array::from_fn(|j| (0..n).map(|i| i * WIDE + j).collect());
-            let (mut spare, mut to) = (vec![0; n * WIDE + 1], vec![usize::MAX; n * WIDE + 1]);
-            interleave(rows.each_ref().map(|row| &row[..]), &mut spare, &mut to);
-            assert!((0..n * WIDE).all(|k| to[k] == k) && to[n * WIDE] == usize::MAX, "{n}: {to:?}");
+        for (n, step) in [0, 1, 3, 4, 15, 16, 17, 50].into_iter().flat_map(|n| [(n, WIDE), (n, WIDE + 3)]) {
+            let rows: [Vec<usize>; WIDE] = std::array::from_fn(|j| (0..n).map(|i| i * step + j).collect());
+            let (mut spare, mut to) = (vec![0; n * WIDE + 1], vec![usize::MAX; n * step + 1]);
+            interleave(rows.each_ref().map(|row| &row[..]), &mut spare, &mut to, step);
+            let right = |k: usize| if k < n * step && k % step < WIDE { k } else { usize::MAX };
+            assert!((0..to.len()).all(|k| to[k] == right(k)), "{n}, {step}: {to:?}");
         }
     }
 }

@@ -8,15 +8,13 @@
 //! Each element is its products added up in order, block by block of depth, in whatever tile it is: to cut a product by rows
 //! and columns changes no bit.
 
-use crate::simd::{Kernel, Level, level, portable};
-#[cfg(target_arch = "x86_64")]
-use crate::simd::{avx2, avx512};
+use crate::simd::{Kernel, dispatch_one};
 use crate::vector::Vector;
 use crate::{Buffer, Float};
 use smallvec::SmallVec;
-use std::array::from_fn;
 use std::hint::black_box;
 use std::marker::PhantomData;
+use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// A matrix inside an array's storage: from where on, and how far apart two of its rows and two of its columns lie.
 #[derive(Clone, Copy)]
@@ -83,7 +81,7 @@ impl<'a, T> Target<'a, T> {
     pub(crate) fn row(&mut self, i: usize) -> &mut [T] {
         assert!(i < self.rows, "so many rows");
         // SAFETY: the row lies in the slice, and no other target has elements of it.
-        unsafe { std::slice::from_raw_parts_mut(self.start.wrapping_add(i * self.apart), self.columns) }
+        unsafe { from_raw_parts_mut(self.start.wrapping_add(i * self.apart), self.columns) }
     }
 }
 
@@ -125,17 +123,11 @@ impl<T: Float> Gemm<'_, T> {
                 Onto::Row(row) => self.out.row(i).copy_from_slice(row),
             });
         }
-        match level() {
-            // SAFETY: `level` says so only where the processor has these instructions.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { avx512(Tiles::<T, T::Avx512, 14>(self, PhantomData)) },
-            // SAFETY: `level` says so only where the processor has these instructions.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { avx2(Tiles::<T, T::Avx2, 6>(self, PhantomData)) },
-            #[cfg(not(target_arch = "x86_64"))]
-            Level::Avx512 | Level::Avx2 => unreachable!("instruction sets of another processor"),
-            Level::Portable => portable(Tiles::<T, T::Portable, 4>(self, PhantomData)),
-        }
+        dispatch_one!(
+            Tiles::<T, T::Avx512, 14>(self, PhantomData),
+            Tiles::<T, T::Avx2, 6>(self, PhantomData),
+            Tiles::<T, T::Portable, 4>(self, PhantomData),
+        )
     }
 }
 
@@ -271,9 +263,12 @@ fn tiles<T: Float, R: Vector<T>, const M: usize, const COPIED: bool>(
     onto: Onto<T>,
 ) {
     for b in panels {
-        match b.registers {
-            1 => tile::<T, R, M, 1, COPIED>(a, b, depth, out, onto),
-            _ => tile::<T, R, M, 2, COPIED>(a, b, depth, out, onto),
+        // SAFETY: called by kernels that run on processors with the registers' instruction set.
+        unsafe {
+            match b.registers {
+                1 => R::run(Tile::<T, R, M, 1, COPIED> { a, b, depth, out, onto, of: PhantomData }),
+                _ => R::run(Tile::<T, R, M, 2, COPIED> { a, b, depth, out, onto, of: PhantomData }),
+            }
         }
     }
 }
@@ -300,28 +295,43 @@ fn pack<T: Float>(rows: Matrix<T>, width: usize, some: usize, depth: usize, to: 
                 // SAFETY: the rows are `depth` long, and four steps of `to` lie in the slice.
                 unsafe { T::turn(rows[k..].as_ptr(), apart, to.as_mut_ptr(), width) };
             }
-            for k in deep..depth {
-                for i in 0..4 {
-                    to[k * width + j + i] = rows[i * apart + k];
-                }
-            }
         }
-        for j in fours..some {
-            let to = to[j..].iter_mut().step_by(width);
-            to.zip(&from[j * apart..][..depth]).for_each(|(to, &v)| *to = v);
-        }
+        pack_each(rows, [0, fours], [deep, depth], width, to);
+        pack_each(rows, [fours, some], [0, depth], width, to);
     } else {
-        for (k, to) in to.chunks_exact_mut(width).enumerate() {
-            for (j, to) in to[..some].iter_mut().enumerate() {
-                *to = from[j * apart + k * step];
-            }
+        pack_each(rows, [0, some], [0, depth], width, to);
+    }
+}
+
+/// What [`pack`] does, for rows and steps from one to another, number by number.
+#[inline(never)]
+fn pack_each<T: Float>(
+    rows: Matrix<T>,
+    [j, rest]: [usize; 2],
+    [k, end]: [usize; 2],
+    width: usize,
+    to: &mut [T],
+) {
+    for k in k..end {
+        for j in j..rest {
+            to[k * width + j] = rows.from[j * rows.row + k * rows.column];
         }
     }
 }
 
-/// The body of [`tile`] for so many rows, their sums by name: only then do compilers keep them in registers.
+/// `M` rows and `N` registers of a result, or as many of them as there are.
+struct Tile<'a, 'o, T, R, const M: usize, const N: usize, const COPIED: bool> {
+    a: Matrix<'a, T>,
+    b: &'a Panel<'a, T>,
+    depth: usize,
+    out: &'a mut Target<'o, T>,
+    onto: Onto<'a, T>,
+    of: PhantomData<R>,
+}
+
+/// The body of [`Tile`] for so many rows, their sums by name: only then do compilers keep them in registers.
 macro_rules! tile_of {
-    ($a:ident $b:ident $depth:ident $out:ident $at:ident $onto:ident
+    ($a:ident $b:ident $depth:ident $out:ident $onto:ident
      [$($p:ident $first:literal),*] [$($sums:ident $from:ident $by:literal $r:literal),*]) => {{
         // Three rows from each address, two of them by distances that compilers do not see through, unless they are known:
         // they would count from row to row in each step.
@@ -330,10 +340,7 @@ macro_rules! tile_of {
         let mut columns = $b.from.as_ptr();
         $(let mut $sums = [R::splat(T::ZERO); N];)*
         for _ in 0..$depth {
-            let of_b: [R; N] = from_fn(
-                #[inline(always)]
-                |n| R::load(columns.wrapping_add(n * R::LANES)),
-            );
+            let of_b: [R; N] = R::loads(columns);
             $(
                 let of_a = R::splat(*$from.wrapping_add(by[$by]));
                 for n in 0..N {
@@ -343,82 +350,82 @@ macro_rules! tile_of {
             $($p = $p.wrapping_add($a.column);)*
             columns = columns.wrapping_add($b.step);
         }
-        $(if $r < $out.rows {
-            store::<T, R, N>($sums, &mut $out.row($r)[$at..], $onto);
+        if $out.rows < M || $out.columns - $b.at < N * R::LANES {
+            let sums = [$($sums),*];
+            return store(from_raw_parts(sums.as_ptr().cast(), M * N * R::LANES), N * R::LANES, $out, $b.at, $onto);
+        }
+        let [$($sums),*] = match $onto {
+            Onto::Nothing => [$($sums),*],
+            Onto::Sum => [$(added($sums, $out.start.wrapping_add($r * $out.apart + $b.at))),*],
+            Onto::Row(row) => {
+                let row = row[$b.at..][..N * R::LANES].as_ptr();
+                [$(added($sums, row)),*]
+            }
+        };
+        $(for n in 0..N {
+            $sums[n].store($out.start.wrapping_add($r * $out.apart + $b.at + n * R::LANES));
         })*
     }};
 }
 
-/// `M` rows and `N` registers of a result, from column `at` on: as many of them as there are.
-#[inline(always)]
-fn tile<T: Float, R: Vector<T>, const M: usize, const N: usize, const COPIED: bool>(
-    a: Matrix<T>,
-    b: &Panel<T>,
-    depth: usize,
-    out: &mut Target<T>,
-    onto: Onto<T>,
-) {
-    let at = b.at;
-    let last = depth - 1;
-    assert!(a.from.len() > (M - 1) * a.row + last * a.column && b.from.len() >= last * b.step + N * R::LANES);
-    let onto = match onto {
-        Onto::Row(row) => Onto::Row(&row[at..]),
-        other => other,
-    };
-    // SAFETY: called by kernels that are dispatched for the registers' instruction set. What is read lies in the slices, as
-    // asserted: rows up to `M`, steps up to `depth`.
-    unsafe {
-        match M {
-            1 => tile_of!(a b depth out at onto [p0 0] [s0 p0 0 0]),
-            4 => tile_of!(a b depth out at onto [p0 0, p1 3] [s0 p0 0 0, s1 p0 1 1, s2 p0 2 2, s3 p1 0 3]),
-            6 => tile_of!(
-                a b depth out at onto [p0 0, p1 3]
-                [s0 p0 0 0, s1 p0 1 1, s2 p0 2 2, s3 p1 0 3, s4 p1 1 4, s5 p1 2 5]
-            ),
-            8 => tile_of!(
-                a b depth out at onto [p0 0, p1 3, p2 6]
-                [s0 p0 0 0, s1 p0 1 1, s2 p0 2 2, s3 p1 0 3, s4 p1 1 4, s5 p1 2 5, s6 p2 0 6, s7 p2 1 7]
-            ),
-            14 => tile_of!(
-                a b depth out at onto [p0 0, p1 3, p2 6, p3 9, p4 12]
-                [s0 p0 0 0, s1 p0 1 1, s2 p0 2 2, s3 p1 0 3, s4 p1 1 4, s5 p1 2 5, s6 p2 0 6, s7 p2 1 7, s8 p2 2 8,
-                 s9 p3 0 9, s10 p3 1 10, s11 p3 2 11, s12 p4 0 12, s13 p4 1 13]
-            ),
-            _ => unreachable!("heights of tiles"),
+impl<T: Float, R: Vector<T>, const M: usize, const N: usize, const COPIED: bool> Kernel
+    for Tile<'_, '_, T, R, M, N, COPIED>
+{
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Tile { a, b, depth, out, onto, .. } = self;
+        let last = depth - 1;
+        assert!(
+            a.from.len() > (M - 1) * a.row + last * a.column && b.from.len() >= last * b.step + N * R::LANES
+        );
+        // SAFETY: run on processors with the registers' instruction set. What is read lies in the slices, as asserted: rows up
+        // to `M`, steps up to `depth`; what is written is a whole tile of `out`'s rows and columns.
+        unsafe {
+            match M {
+                1 => tile_of!(a b depth out onto [p0 0] [s0 p0 0 0]),
+                4 => tile_of!(a b depth out onto [p0 0, p1 3] [s0 p0 0 0, s1 p0 1 1, s2 p0 2 2, s3 p1 0 3]),
+                6 => tile_of!(
+                    a b depth out onto [p0 0, p1 3]
+                    [s0 p0 0 0, s1 p0 1 1, s2 p0 2 2, s3 p1 0 3, s4 p1 1 4, s5 p1 2 5]
+                ),
+                8 => tile_of!(
+                    a b depth out onto [p0 0, p1 3, p2 6]
+                    [s0 p0 0 0, s1 p0 1 1, s2 p0 2 2, s3 p1 0 3, s4 p1 1 4, s5 p1 2 5, s6 p2 0 6, s7 p2 1 7]
+                ),
+                14 => tile_of!(
+                    a b depth out onto [p0 0, p1 3, p2 6, p3 9, p4 12]
+                    [s0 p0 0 0, s1 p0 1 1, s2 p0 2 2, s3 p1 0 3, s4 p1 1 4, s5 p1 2 5, s6 p2 0 6, s7 p2 1 7, s8 p2 2 8,
+                     s9 p3 0 9, s10 p3 1 10, s11 p3 2 11, s12 p4 0 12, s13 p4 1 13]
+                ),
+                _ => unreachable!("heights of tiles"),
+            }
         }
     }
 }
 
-/// Writes sums to the beginning of a row, as many as it has room for.
+/// Sums and the numbers from an address on.
 ///
 /// # Safety
-/// To be called in a loop compiled for the registers' instruction set.
+/// In a loop compiled for the registers' instruction set, where so many numbers lie.
 #[inline(always)]
-unsafe fn store<T: Float, R: Vector<T>, const N: usize>(sums: [R; N], row: &mut [T], onto: Onto<T>) {
-    // SAFETY: as the caller says; a whole tile lies in the row, and in the other one, which is no shorter.
-    unsafe {
-        if row.len() >= N * R::LANES {
-            for n in 0..N {
-                let to = row.as_mut_ptr().wrapping_add(n * R::LANES);
-                match onto {
-                    Onto::Nothing => sums[n].store(to),
-                    Onto::Sum => R::load(to).add(sums[n]).store(to),
-                    Onto::Row(row) => {
-                        R::load(row[n * R::LANES..][..R::LANES].as_ptr()).add(sums[n]).store(to)
-                    }
-                }
-            }
-            return;
-        }
-        let mut numbers = [T::ZERO; MOST];
-        for n in 0..N {
-            sums[n].store(numbers[n * R::LANES..][..R::LANES].as_mut_ptr());
-        }
-        for (j, (to, v)) in row.iter_mut().zip(numbers).enumerate() {
+unsafe fn added<T, R: Vector<T>, const N: usize>(mut sums: [R; N], to: *const T) -> [R; N] {
+    for (n, sum) in sums.iter_mut().enumerate() {
+        // SAFETY: as the caller says.
+        *sum = unsafe { R::load(to.wrapping_add(n * R::LANES)).add(*sum) };
+    }
+    sums
+}
+
+/// Writes a tile's sums, `wide` in a row, from column `at` on, where there are fewer rows or columns than the tile has.
+#[inline(never)]
+fn store<T: Float>(sums: &[T], wide: usize, out: &mut Target<T>, at: usize, onto: Onto<T>) {
+    for (i, sums) in sums.chunks(wide).enumerate().take(out.rows) {
+        for (j, (to, &v)) in out.row(i)[at..].iter_mut().zip(sums).enumerate() {
             *to = match onto {
                 Onto::Nothing => v,
                 Onto::Sum => *to + v,
-                Onto::Row(row) => row[j] + v,
+                Onto::Row(row) => row[at + j] + v,
             };
         }
     }
@@ -437,17 +444,11 @@ pub(crate) struct Dots<'a, 'o, T> {
 
 impl<T: Float> Dots<'_, '_, T> {
     pub(crate) fn run(self) {
-        match level() {
-            // SAFETY: `level` says so only where the processor has these instructions.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { avx512(Along::<T, T::Avx512>(self, PhantomData)) },
-            // SAFETY: `level` says so only where the processor has these instructions.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { avx2(Along::<T, T::Avx2>(self, PhantomData)) },
-            #[cfg(not(target_arch = "x86_64"))]
-            Level::Avx512 | Level::Avx2 => unreachable!("instruction sets of another processor"),
-            Level::Portable => portable(Along::<T, T::Portable>(self, PhantomData)),
-        }
+        dispatch_one!(
+            Along::<T, T::Avx512>(self, PhantomData),
+            Along::<T, T::Avx2>(self, PhantomData),
+            Along::<T, T::Portable>(self, PhantomData),
+        )
     }
 }
 

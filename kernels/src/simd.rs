@@ -15,6 +15,46 @@ pub trait Kernel {
     type Out;
     /// The loop. Mark the implementation `#[inline(always)]`.
     fn run(self) -> Self::Out;
+
+    /// The copy for every processor.
+    #[doc(hidden)]
+    #[inline(never)]
+    fn portable(self) -> Self::Out
+    where
+        Self: Sized,
+    {
+        self.run()
+    }
+
+    /// The copy for [`Level::Avx2`].
+    ///
+    /// # Safety
+    /// On a processor that has these instructions.
+    #[doc(hidden)]
+    #[cfg(target_arch = "x86_64")]
+    #[inline(never)]
+    #[target_feature(enable = "avx2,fma,bmi2")]
+    unsafe fn avx2(self) -> Self::Out
+    where
+        Self: Sized,
+    {
+        self.run()
+    }
+
+    /// The copy for [`Level::Avx512`].
+    ///
+    /// # Safety
+    /// On a processor that has these instructions.
+    #[doc(hidden)]
+    #[cfg(target_arch = "x86_64")]
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi2")]
+    unsafe fn avx512(self) -> Self::Out
+    where
+        Self: Sized,
+    {
+        self.run()
+    }
 }
 
 /// An instruction set, from the smallest to the largest.
@@ -83,30 +123,27 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
     match level() {
         // SAFETY: `level` returns these only when the processor has the features named below.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { avx512(kernel) },
+        Level::Avx512 => unsafe { kernel.avx512() },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => unsafe { avx2(kernel) },
-        _ => portable(kernel),
+        Level::Avx2 => unsafe { kernel.avx2() },
+        _ => kernel.portable(),
     }
 }
 
-/// A copy of its own, like the others: one for all that dispatch the same kernel.
-#[inline(never)]
-pub(crate) fn portable<K: Kernel>(kernel: K) -> K::Out {
-    kernel.run()
+/// Runs one of three kernels: made for AVX-512, for AVX2 and for every processor. Unlike [`dispatch`], it compiles each for its
+/// own instruction set alone.
+macro_rules! dispatch_one {
+    ($avx512:expr, $avx2:expr, $portable:expr $(,)?) => {
+        match $crate::simd::level() {
+            // SAFETY: `level` says so only where the processor has these instructions.
+            #[cfg(target_arch = "x86_64")]
+            $crate::simd::Level::Avx512 => unsafe { $avx512.avx512() },
+            // SAFETY: `level` says so only where the processor has these instructions.
+            #[cfg(target_arch = "x86_64")]
+            $crate::simd::Level::Avx2 => unsafe { $avx2.avx2() },
+            _ => $portable.portable(),
+        }
+    };
 }
-
-/// A kernel for the largest instruction set alone is called here directly: [`dispatch`] would compile it for all.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi2")]
-pub(crate) fn avx512<K: Kernel>(kernel: K) -> K::Out {
-    kernel.run()
-}
-
-/// As [`avx512`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,bmi2")]
-pub(crate) fn avx2<K: Kernel>(kernel: K) -> K::Out {
-    kernel.run()
-}
+pub(crate) use dispatch_one;

@@ -1,6 +1,7 @@
 //! One vector register, by name: for the few loops whose sums must stay in registers, which compilers do not see to by
 //! themselves.
 
+use crate::simd::Kernel;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as x86;
 use std::array::from_fn;
@@ -11,6 +12,12 @@ use std::array::from_fn;
 pub trait Vector<T>: Copy {
     /// How many numbers.
     const LANES: usize;
+
+    /// Runs a kernel, compiled for the instruction set and by itself: into what else is compiled, it is not inlined.
+    ///
+    /// # Safety
+    /// On a processor that has the instruction set.
+    unsafe fn run<K: Kernel>(kernel: K) -> K::Out;
 
     /// The same number everywhere.
     ///
@@ -26,6 +33,21 @@ pub trait Vector<T>: Copy {
     unsafe fn load(from: *const T) -> Self {
         // SAFETY: as the caller says; a register has the bits of its numbers.
         unsafe { from.cast::<Self>().read_unaligned() }
+    }
+
+    /// The numbers of several registers.
+    ///
+    /// # Safety
+    /// As of [`load`](Self::load), for all of them.
+    #[inline(always)]
+    unsafe fn loads<const N: usize>(from: *const T) -> [Self; N] {
+        from_fn(
+            #[inline(always)]
+            |n| {
+                // SAFETY: as the caller says.
+                unsafe { Self::load(from.wrapping_add(n * Self::LANES)) }
+            },
+        )
     }
 
     /// Writes the numbers.
@@ -84,10 +106,14 @@ macro_rules! vectors {
                 unsafe { $turn(from, apart, to, step) }
             }
         }
-        vectors!(@x86 $T $Avx512 $lanes512 $splat512 $add512 $mul_add512);
-        vectors!(@x86 $T $Avx2 $lanes2 $splat2 $add2 $mul_add2);
+        vectors!(@x86 $T avx512 $Avx512 $lanes512 $splat512 $add512 $mul_add512);
+        vectors!(@x86 $T avx2 $Avx2 $lanes2 $splat2 $add2 $mul_add2);
         impl Vector<$T> for [$T; $lanes] {
             const LANES: usize = $lanes;
+            #[inline(always)]
+            unsafe fn run<K: Kernel>(kernel: K) -> K::Out {
+                kernel.portable()
+            }
             #[inline(always)]
             unsafe fn splat(v: $T) -> Self {
                 [v; $lanes]
@@ -108,10 +134,15 @@ macro_rules! vectors {
             }
         }
     };
-    (@x86 $T:ident $R:ident $lanes:literal $splat:ident $add:ident $mul_add:ident) => {
+    (@x86 $T:ident $level:ident $R:ident $lanes:literal $splat:ident $add:ident $mul_add:ident) => {
         #[cfg(target_arch = "x86_64")]
         impl Vector<$T> for x86::$R {
             const LANES: usize = $lanes;
+            #[inline(always)]
+            unsafe fn run<K: Kernel>(kernel: K) -> K::Out {
+                // SAFETY: as the caller says.
+                unsafe { kernel.$level() }
+            }
             #[inline(always)]
             unsafe fn splat(v: $T) -> Self {
                 // SAFETY: as the caller says.
