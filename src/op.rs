@@ -136,6 +136,9 @@ pub enum Shortcut<T> {
     Sum,
 }
 
+/// What an op's [`Op::vjps`] gives for a cotangent. What surrounds it is compiled once, not for every op.
+type Vjps<'a, T> = dyn Fn(&Tensor<T>, &[usize]) -> Vec<Tensor<T>> + 'a;
+
 /// One step of a recorded backward pass: every wanted parent's [`Op::vjp`], undone where the parent was broadcast,
 /// and added to its sum.
 pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
@@ -145,13 +148,24 @@ pub(crate) fn pull_recorded<T: Float, O: Op<T> + ?Sized>(
     g: Tensor<T>,
     sums: &mut [Option<Tensor<T>>],
 ) {
-    on_behalf_of(y.location(), op.name(), || {
+    pull_vjps(op.name(), &|g, wanted| op.vjps(x, y, g, wanted), x, y, &g, sums);
+}
+
+fn pull_vjps<T: Float>(
+    name: &'static str,
+    vjps: &Vjps<'_, T>,
+    x: &[Tensor<T>],
+    y: &Tensor<T>,
+    g: &Tensor<T>,
+    sums: &mut [Option<Tensor<T>>],
+) {
+    on_behalf_of(y.location(), name, || {
         let wanted: SmallVec<[usize; 4]> = (0..x.len()).filter(|&i| x[i].wants_grad()).collect();
-        for (&i, gx) in wanted.iter().zip(op.vjps(x, y, &g, &wanted)) {
+        for (&i, gx) in wanted.iter().zip(vjps(g, &wanted)) {
             let (to, from) = (x[i].shape(), gx.shape());
             if !broadcast(to, from).is_ok_and(|shape| shape[..] == *from) {
                 let why = format!("its vjp gives a cotangent of shape {from:?} for argument {i} of {to:?}");
-                Tensor::refuse(op.name(), &why, &x.iter().collect::<Vec<_>>())
+                Tensor::refuse(name, &why, &x.iter().collect::<Vec<_>>())
             }
             let (sum, gx) = (&mut sums[i], gx.sum_to(to));
             *sum = Some(match sum.take() {
@@ -215,8 +229,19 @@ pub(crate) fn pull_by_vjp<T: Float, O: Op<T> + ?Sized>(
     g: Array<T>,
     sums: &mut [Option<Array<T>>],
 ) {
+    pull_vjps_unrecorded(op.name(), &|g, wanted| op.vjps(x, y, g, wanted), x, y, g, sums);
+}
+
+fn pull_vjps_unrecorded<T: Float>(
+    name: &'static str,
+    vjps: &Vjps<'_, T>,
+    x: &[Tensor<T>],
+    y: &Tensor<T>,
+    g: Array<T>,
+    sums: &mut [Option<Array<T>>],
+) {
     let constant = |a: Array<T>| Tensor::node(a, None, false, y.location());
     let mut wrapped: Vec<_> = sums.iter_mut().map(|sum| sum.take().map(constant)).collect();
-    unrecorded(|| pull_recorded(op, x, y, constant(g), &mut wrapped));
+    unrecorded(|| pull_vjps(name, vjps, x, y, &constant(g), &mut wrapped));
     sums.iter_mut().zip(wrapped).for_each(|(sum, w)| *sum = w.map(|w| w.data().clone()));
 }

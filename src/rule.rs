@@ -2,7 +2,9 @@
 
 use crate::context::{Products, products};
 use crate::frontier::add;
-use crate::kernels::{self, Array, Buffer, Error, Function, Input, Shape, Sink, broadcast, count, sum_to};
+use crate::kernels::{
+    self, Array, Buffer, Error, Function, Input, Shape, Sink, broadcast, count, map_over, sum_to,
+};
 use crate::num::{Dual, Float, Form, Formula, Num, Scratch, Style, Symbols, lane};
 use crate::op::{Shortcut, pull_by_vjp};
 use crate::{Op, Operand, Tensor};
@@ -95,44 +97,58 @@ impl<R: Rule<N>, const N: usize> Elementwise<R, N> {
     fn forms(&self) -> [Form; N] {
         self.0.slopes(from_fn(Form::Argument), Form::Argument(N))
     }
+}
 
-    /// [`Op::pull`] to the arguments that are left, in one pass.
-    fn pull_arrays<T: Float>(
-        &self,
-        x: [&Array<T>; N],
-        y: &Array<T>,
-        mut g: Array<T>,
-        left: [bool; N],
-        sums: &mut [Option<Array<T>>],
-    ) {
-        // Straight into a sum of the result's shape, or else into fresh memory, of which the first may be the cotangent's if
-        // nobody shares it.
-        let in_place: [bool; N] = from_fn(|i| left[i] && x[i].shape() == y.shape() && sums[i].is_some());
-        let mut parts: [Option<Array<T>>; N] = [const { None }; N];
-        let mut reused = None;
-        for i in (0..N).filter(|&i| left[i] && !in_place[i]) {
-            parts[i] = Some(match reused.is_none() && g.shape() == y.shape() && g.as_own_slice().is_some() {
-                true => {
-                    reused = Some(i);
-                    std::mem::replace(&mut g, Array::scalar(T::ZERO))
-                }
-                false => Array::from_buffer(Buffer::scratch(count(y.shape())), y.shape()),
-            });
+/// The kernel of a rule's way back: from the arguments, the result and its cotangent. What surrounds it is compiled once for each
+/// number of arguments, not for every rule.
+type Pull<'a, T, const N: usize> =
+    dyn for<'b> Fn([Input<'b, T>; N], [Input<'b, T>; 2], &[usize], [Sink<'b, T>; N]) + 'a;
+
+/// [`Op::pull`] of arrays. Where a slope is 1 whatever the arguments, an argument gets the cotangent itself.
+fn pull_arrays<T: Float, const N: usize>(
+    slopes: [Form; N],
+    pull: &Pull<'_, T, N>,
+    x: &[Tensor<T>],
+    y: &Array<T>,
+    mut g: Array<T>,
+    sums: &mut [Option<Array<T>>],
+) {
+    let mut left: [bool; N] = from_fn(|i| x[i].wants_grad());
+    for i in (0..N).filter(|&i| slopes[i] == Form::Lit(1.0)) {
+        if std::mem::take(&mut left[i]) {
+            sums[i] = add(sums[i].take(), Some(sum_to(&g, x[i].shape())));
         }
-        let mut sinks = [const { Sink::Drop }; N];
-        for (i, ((sink, sum), part)) in sinks.iter_mut().zip(&mut *sums).zip(&mut parts).enumerate() {
-            *sink = match (part, sum) {
-                (Some(part), _) => Sink::Write(part.as_mut_slice()),
-                (None, Some(sum)) if in_place[i] => Sink::Add(sum.as_mut_slice()),
-                _ => Sink::Drop,
-            };
-        }
-        let given = [Input::Array(y), reused.map_or(Input::Array(&g), Input::Sink)];
-        kernels::map_over(Backward(self.0), x.map(Input::Array), given, y.shape(), sinks);
-        for ((sum, part), x) in sums.iter_mut().zip(parts).zip(x) {
-            if let Some(part) = part {
-                *sum = add(sum.take(), Some(sum_to(&part, x.shape())));
+    }
+    if !left.contains(&true) {
+        return;
+    }
+    // The others' in one pass: straight into a sum of the result's shape, or else into fresh memory, of which the first may be
+    // the cotangent's if nobody shares it.
+    let in_place: [bool; N] = from_fn(|i| left[i] && x[i].shape() == y.shape() && sums[i].is_some());
+    let mut parts: [Option<Array<T>>; N] = [const { None }; N];
+    let mut reused = None;
+    for i in (0..N).filter(|&i| left[i] && !in_place[i]) {
+        parts[i] = Some(match reused.is_none() && g.shape() == y.shape() && g.as_own_slice().is_some() {
+            true => {
+                reused = Some(i);
+                std::mem::replace(&mut g, Array::scalar(T::ZERO))
             }
+            false => Array::from_buffer(Buffer::scratch(count(y.shape())), y.shape()),
+        });
+    }
+    let mut sinks = [const { Sink::Drop }; N];
+    for (i, ((sink, sum), part)) in sinks.iter_mut().zip(&mut *sums).zip(&mut parts).enumerate() {
+        *sink = match (part, sum) {
+            (Some(part), _) => Sink::Write(part.as_mut_slice()),
+            (None, Some(sum)) if in_place[i] => Sink::Add(sum.as_mut_slice()),
+            _ => Sink::Drop,
+        };
+    }
+    let given = [Input::Array(y), reused.map_or(Input::Array(&g), Input::Sink)];
+    pull(data(x).map(Input::Array), given, y.shape(), sinks);
+    for ((sum, part), x) in sums.iter_mut().zip(parts).zip(x) {
+        if let Some(part) = part {
+            *sum = add(sum.take(), Some(sum_to(&part, x.shape())));
         }
     }
 }
@@ -166,7 +182,22 @@ impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 2, N> for Backward<R> 
     }
 }
 
-/// The arguments of an elementwise op, if they are single numbers all.
+/// The arguments of an elementwise op.
+#[inline]
+fn data<T: Float, const N: usize>(x: &[Tensor<T>]) -> [&Array<T>; N] {
+    from_fn(|i| x[i].data())
+}
+
+/// Their shape together.
+fn shape<T: Float>(x: &[&Array<T>]) -> Result<Shape, Error> {
+    let mut shape = Shape::from(x[0].shape());
+    for x in &x[1..] {
+        shape = broadcast(&shape, x.shape())?;
+    }
+    Ok(shape)
+}
+
+/// They, if they are single numbers all.
 #[inline]
 fn numbers<T: Float, const N: usize>(x: [&Array<T>; N]) -> Option<[T; N]> {
     let mut numbers = [T::ZERO; N];
@@ -174,6 +205,15 @@ fn numbers<T: Float, const N: usize>(x: [&Array<T>; N]) -> Option<[T; N]> {
         *number = x.as_scalar()?;
     }
     Some(numbers)
+}
+
+/// [`Op::pull`] of single numbers.
+#[inline]
+fn add_numbers<T: Float, const N: usize>(gx: [T; N], x: &[Tensor<T>], sums: &mut [Option<Array<T>>]) {
+    for i in (0..N).filter(|&i| x[i].wants_grad()) {
+        let sum = sums[i].as_ref().and_then(Array::as_scalar);
+        sums[i] = Some(Array::scalar(sum.map_or(gx[i], |sum| sum + gx[i])));
+    }
 }
 
 impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
@@ -185,15 +225,11 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
     }
 
     fn forward(&self, x: &[Tensor<T>]) -> Result<Array<T>, Error> {
-        let x: [&Array<T>; N] = from_fn(|i| x[i].data());
+        let x: [&Array<T>; N] = data(x);
         if let Some(x) = numbers(x) {
             return Ok(Array::scalar(self.0.value(x)));
         }
-        let mut shape = Shape::from(x[0].shape());
-        for x in &x[1..] {
-            shape = broadcast(&shape, x.shape())?;
-        }
-        Ok(kernels::map(Forward(self.0), x, &shape))
+        Ok(kernels::map(Forward(self.0), x, &shape(&x)?))
     }
 
     fn vjp(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, i: usize) -> Tensor<T> {
@@ -202,44 +238,33 @@ impl<T: Float, R: Rule<N>, const N: usize> Op<T> for Elementwise<R, N> {
 
     fn vjps(&self, x: &[Tensor<T>], y: &Tensor<T>, g: &Tensor<T>, wanted: &[usize]) -> Vec<Tensor<T>> {
         let scratch = Scratch::new();
-        let (g, y) = (scratch.number(g), scratch.number(y));
-        let slopes = self.0.slopes(from_fn(|k| scratch.number(&x[k])), y);
-        wanted.iter().map(|&i| scratch.tensor(g.chain(slopes[i]))).collect()
+        let slopes = self.0.slopes(scratch.numbers::<N>(x), scratch.number(y));
+        scratch.chained(g, &slopes, wanted)
     }
 
     fn jvp(&self, x: &[Tensor<T>], y: &Tensor<T>, dx: &[Option<Tensor<T>>]) -> Tensor<T> {
         let scratch = Scratch::new();
-        let slopes = self.0.slopes(from_fn(|k| scratch.number(&x[k])), scratch.number(y));
-        let terms =
-            dx.iter().zip(slopes).filter_map(|(dx, slope)| Some(scratch.number(dx.as_ref()?).carry(slope)));
-        let dy = terms.reduce(|a, b| a + b).expect("at least one tangent");
-        scratch.tensor(dy).broadcast_to(y.shape())
+        let slopes = self.0.slopes(scratch.numbers::<N>(x), scratch.number(y));
+        scratch.carried(dx, &slopes).broadcast_to(y.shape())
     }
 
     fn pull(&self, x: &[Tensor<T>], y: &Tensor<T>, g: Array<T>, sums: &mut [Option<Array<T>>]) {
         if products() != Products::Guarded {
             return pull_by_vjp(self, x, y, g, sums);
         }
-        let values: [&Array<T>; N] = from_fn(|i| x[i].data());
-        if let (Some(values), Some([y, g])) = (numbers(values), numbers([y.data(), &g])) {
+        if let (Some(values), Some([y, g])) = (numbers(data(x)), numbers([y.data(), &g])) {
             let gx = Backward(self.0).at(values, [y, g]);
-            for i in (0..N).filter(|&i| x[i].wants_grad()) {
-                let sum = sums[i].as_ref().and_then(Array::as_scalar);
-                sums[i] = Some(Array::scalar(sum.map_or(gx[i], |sum| sum + gx[i])));
-            }
-            return;
+            return add_numbers(gx, x, sums);
         }
-        // Where the slope is 1 whatever the arguments, an argument gets the cotangent itself.
         let slopes = self.forms();
-        let mut left: [bool; N] = from_fn(|i| x[i].wants_grad());
-        for i in (0..N).filter(|&i| slopes[i] == Form::Lit(1.0)) {
-            if std::mem::take(&mut left[i]) {
-                sums[i] = add(sums[i].take(), Some(sum_to(&g, x[i].shape())));
-            }
-        }
-        if left.contains(&true) {
-            self.pull_arrays(values, y.data(), g, left, sums);
-        }
+        pull_arrays(
+            slopes,
+            &|x, given, shape, sinks| map_over(Backward(self.0), x, given, shape, sinks),
+            x,
+            y.data(),
+            g,
+            sums,
+        );
     }
 
     fn shortcut(&self) -> Shortcut<T> {
@@ -283,17 +308,30 @@ impl<T: Float, R: Rule<N>, const N: usize> Blockwise<T> for Elementwise<R, N> {
         self.forms()[argument]
     }
     fn value_at(&self, numbers: &mut [T], places: &[u32]) {
-        let x = from_fn(|i| numbers[places[i] as usize]);
-        numbers[places[N] as usize] = self.0.value(x);
+        numbers[places[N] as usize] = self.0.value(numbers_at::<T, N>(numbers, places));
     }
     fn pull_at(&self, numbers: &mut [T], places: &[u32]) {
-        let [y, g] = [N, N + 1].map(|i| numbers[places[i] as usize]);
-        let gx = Backward(self.0).at(from_fn(|i| numbers[places[i] as usize]), [y, g]);
-        for i in 0..N {
-            let [sum, new] = [0, 1].map(|k| places[N + 2 + 2 * i + k] as usize);
-            if new < numbers.len() {
-                numbers[new] = numbers.get(sum).map_or(gx[i], |&sum| sum + gx[i]);
-            }
+        let gx = Backward(self.0).at(numbers_at::<T, N>(numbers, places), numbers_at(numbers, &places[N..]));
+        add_at(gx, numbers, &places[N + 2..]);
+    }
+}
+
+/// The numbers in these places of a list.
+#[inline(always)]
+fn numbers_at<T: Float, const N: usize>(numbers: &[T], places: &[u32]) -> [T; N] {
+    from_fn(
+        #[inline(always)]
+        |i| numbers[places[i] as usize],
+    )
+}
+
+/// Adds numbers to those in a list: the places of the sum so far and of the new one, for each.
+#[inline(always)]
+fn add_at<T: Float, const N: usize>(gx: [T; N], numbers: &mut [T], places: &[u32]) {
+    for i in 0..N {
+        let (sum, new) = (places[2 * i] as usize, places[2 * i + 1] as usize);
+        if new < numbers.len() {
+            numbers[new] = numbers.get(sum).map_or(gx[i], |&sum| sum + gx[i]);
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::simd::{Kernel, dispatch};
 use crate::{Array, Buffer, Float, threads};
 use smallvec::SmallVec;
 use std::array::from_fn;
+use std::hint::black_box;
+use std::mem::MaybeUninit;
+use std::ptr::null_mut;
 
 /// Elements to a block: small enough for every operand's block to stay in the first-level cache, large enough to
 /// make the bookkeeping around it vanish. (Miri interprets every one of them.)
@@ -190,18 +193,6 @@ pub enum Given<'a, T> {
     Sink(usize),
 }
 
-impl<T> Given<'_, T> {
-    /// The block that begins at `at`.
-    #[inline(always)]
-    fn block<'b>(&'b self, at: usize, sinks: &'b [Sink<'_, T>]) -> &'b [T; BLOCK] {
-        let (slice, at) = match self {
-            Given::Slice(slice) => (*slice, if slice.len() == BLOCK { 0 } else { at }),
-            Given::Sink(m) => (sinks[*m].slice(), at),
-        };
-        slice[at..].first_chunk().expect("whole blocks")
-    }
-}
-
 /// Several blocks of a loop.
 pub(crate) struct Blocks<'a, 'b, T, F, const N: usize, const K: usize, const M: usize> {
     pub(crate) f: F,
@@ -219,31 +210,132 @@ where
     #[inline(always)]
     fn run(self) {
         let Blocks { f, x, more, out } = self;
-        let len = out.iter().map(Sink::len).max().unwrap_or(0);
+        let mut spare = [const { MaybeUninit::uninit() }; M];
+        let (len, out) = targets(out, &mut spare);
+        let (x, more) = (places(&x, len, &out), places(&more, len, &out));
+        let adds = out.iter().any(|target| target.adds);
         // Results are put into memory of their own first.
         let mut y = [[T::ZERO; BLOCK]; M];
         for at in (0..len).step_by(BLOCK) {
-            let x: [_; N] = from_fn(
-                #[inline(always)]
-                |k| x[k].block(at, out),
-            );
-            let more: [_; K] = from_fn(
-                #[inline(always)]
-                |k| more[k].block(at, out),
-            );
-            each(f, x, more, &mut y);
-            if F::GUESSES && y.iter().any(has_nan) {
-                again(f, x, more, &mut y);
-            }
-            for (sink, y) in out.iter_mut().zip(&y) {
-                match sink.part(at, BLOCK) {
-                    Sink::Write(out) => out.copy_from_slice(y),
-                    Sink::Add(out) => out.iter_mut().zip(y).for_each(|(out, &y)| *out += y),
-                    Sink::Drop => {}
+            // SAFETY: `places` and `targets` have seen to it that there are so many elements; what is read may lie where results
+            // go, but nobody reads it any more when they are put there.
+            unsafe {
+                let (x, more) = (blocks(&x, at), blocks(&more, at));
+                each(f, x, more, &mut y);
+                if F::GUESSES && y.iter().any(has_nan) {
+                    again(f, x, more, &mut y);
+                }
+                for (out, y) in out.iter().zip(&y) {
+                    *out.first.add(at * out.step).cast() = *y;
+                }
+                // Compilers that see through this make a copy of the loop for either case.
+                if black_box(adds) {
+                    add(&out, at);
                 }
             }
         }
     }
+}
+
+/// Where the blocks of an input lie: the first one, and whether others follow it.
+#[derive(Clone, Copy)]
+struct Place<T> {
+    first: *const T,
+    step: usize,
+}
+
+/// Where the blocks of a result are written: where its sink is, or one after the other in the same place, from where they are
+/// added to it, or not.
+#[derive(Clone, Copy)]
+struct Target<T> {
+    first: *mut T,
+    step: usize,
+    sink: *mut T,
+    len: usize,
+    adds: bool,
+}
+
+/// How many elements the sinks have, and where. `spare` has room for a block of each.
+#[inline(always)]
+fn targets<T, const M: usize>(
+    out: &mut [Sink<'_, T>],
+    spare: &mut [MaybeUninit<[T; BLOCK]>; M],
+) -> (usize, [Target<T>; M]) {
+    let targets: [_; M] = from_fn(|m| {
+        let (sink, len, step) = match &mut out[m] {
+            Sink::Write(s) => (s.as_mut_ptr(), s.len(), 1),
+            Sink::Add(s) => (s.as_mut_ptr(), s.len(), 0),
+            Sink::Drop => (null_mut(), 0, 0),
+        };
+        let first = if step == 1 { sink } else { spare[m].as_mut_ptr().cast() };
+        Target { first, step, sink, len, adds: matches!(out[m], Sink::Add(_)) }
+    });
+    let len = targets.iter().map(|target| target.len).max().unwrap_or(0);
+    let right = |target: &Target<T>| target.len == len || target.sink.is_null();
+    assert!(len.is_multiple_of(BLOCK) && targets.iter().all(right), "whole blocks for every sink");
+    (len, targets)
+}
+
+/// Where the inputs lie.
+#[inline(always)]
+fn places<T, const N: usize>(x: &[Given<'_, T>; N], len: usize, out: &[Target<T>]) -> [Place<T>; N] {
+    from_fn(|k| {
+        let (first, n) = match x[k] {
+            Given::Slice(slice) => (slice.as_ptr(), slice.len()),
+            Given::Sink(m) => (out[m].sink.cast_const(), out[m].len),
+        };
+        assert!(n >= len.min(BLOCK) && (n == BLOCK || n >= len), "whole blocks of every input");
+        Place { first, step: usize::from(n != BLOCK) }
+    })
+}
+
+/// The blocks that begin at `at`.
+///
+/// # Safety
+/// Where inputs have so many elements, and nobody writes to them.
+#[inline(always)]
+unsafe fn blocks<'a, T, const N: usize>(x: &[Place<T>; N], at: usize) -> [&'a [T; BLOCK]; N] {
+    from_fn(
+        #[inline(always)]
+        |k| {
+            // SAFETY: as the caller says.
+            unsafe { &*x[k].first.add(at * x[k].step).cast() }
+        },
+    )
+}
+
+/// Adds blocks of results that were written to the sinks that they are added to.
+///
+/// # Safety
+/// Where there are so many elements, which nobody else uses, and the results were written.
+#[inline(never)]
+unsafe fn add<T: Float>(out: &[Target<T>], at: usize) {
+    for target in out.iter().filter(|target| target.adds) {
+        // SAFETY: as the caller says.
+        unsafe { dispatch(Add::<T> { y: &*target.first.cast(), out: &mut *target.sink.add(at).cast() }) }
+    }
+}
+
+struct Add<'a, T> {
+    y: &'a [T; BLOCK],
+    out: &'a mut [T; BLOCK],
+}
+
+impl<T: Float> Kernel for Add<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        self.out.iter_mut().zip(self.y).for_each(|(out, &y)| *out += y);
+    }
+}
+
+/// Their elements in one place.
+#[inline(always)]
+fn across<T: Copy, const N: usize>(x: &[&[T; BLOCK]; N], i: usize) -> [T; N] {
+    from_fn(
+        #[inline(always)]
+        |k| x[k][i],
+    )
 }
 
 /// `f` at each element of a block. (A function of its own, so that the compiler knows that no argument lies in `y`.)
@@ -254,17 +346,10 @@ fn each<T: Float, const N: usize, const K: usize, const M: usize>(
     more: [&[T; BLOCK]; K],
     y: &mut [[T; BLOCK]; M],
 ) {
+    #[expect(clippy::needless_range_loop)] // of all arrays, in several functions
     for i in 0..BLOCK {
         let mut results = [T::ZERO; M];
-        let x = from_fn(
-            #[inline(always)]
-            |k| x[k][i],
-        );
-        let more = from_fn(
-            #[inline(always)]
-            |k| more[k][i],
-        );
-        f.put(&x, &more, &mut results);
+        f.put(&across(&x, i), &across(&more, i), &mut results);
         for m in 0..M {
             y[m][i] = results[m];
         }
@@ -286,8 +371,9 @@ fn again<T: Float, const N: usize, const K: usize, const M: usize>(
     more: [&[T; BLOCK]; K],
     y: &mut [[T; BLOCK]; M],
 ) {
+    #[expect(clippy::needless_range_loop)] // as above
     for i in 0..BLOCK {
-        let results = f.at(x.map(|x| x[i]), more.map(|x| x[i]));
+        let results = f.at(across(&x, i), across(&more, i));
         for m in 0..M {
             y[m][i] = results[m];
         }

@@ -47,6 +47,29 @@ impl<T: Float> Scratch<T> {
         self.push(Entry::Done(x.clone()))
     }
 
+    /// The first `N` of these as numbers.
+    pub fn numbers<const N: usize>(&self, x: &[Tensor<T>]) -> [Recorded<'_, T>; N] {
+        std::array::from_fn(|i| self.number(&x[i]))
+    }
+
+    /// What the chain rule makes of a cotangent: its products with the slopes that are wanted.
+    pub(crate) fn chained<'a>(
+        &'a self,
+        g: &Tensor<T>,
+        slopes: &[Recorded<'a, T>],
+        wanted: &[usize],
+    ) -> Vec<Tensor<T>> {
+        let g = self.number(g);
+        wanted.iter().map(|&i| self.tensor(g.chain(slopes[i]))).collect()
+    }
+
+    /// What it makes of tangents: the sum of their products with the slopes.
+    pub(crate) fn carried<'a>(&'a self, dx: &[Option<Tensor<T>>], slopes: &[Recorded<'a, T>]) -> Tensor<T> {
+        let terms =
+            dx.iter().zip(slopes).filter_map(|(dx, &slope)| Some(self.number(dx.as_ref()?).carry(slope)));
+        self.tensor(terms.reduce(|a, b| a + b).expect("at least one tangent"))
+    }
+
     /// The tensor behind a number.
     pub fn tensor(&self, x: Recorded<'_, T>) -> Tensor<T> {
         match x {
