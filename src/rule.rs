@@ -69,13 +69,8 @@ pub trait Rule<const N: usize>: Copy + Send + Sync + 'static {
     /// ```
     fn formula(&self, style: Style) -> Formula {
         let symbols = Symbols::new();
-        const LETTERS: &[u8] = b"abcdefhijklmnopqrstuvwz";
-        let letter = |i: usize| std::str::from_utf8(&LETTERS[i % LETTERS.len()..][..1]).expect("a letter");
-        let names: [&'static str; N] = from_fn(|i| if N == 1 { "x" } else { letter(i) });
-        let x = names.map(|name| symbols.name(name));
-        let value = symbols.print(self.value(x), style);
-        let slopes = self.slopes(x, symbols.name("y")).map(|slope| symbols.print(slope, style));
-        Formula { style, value, slopes: names.into_iter().zip(slopes).collect() }
+        let (x, y) = (symbols.arguments::<N>(), symbols.name("y"));
+        symbols.formula(style, self.value(x), &self.slopes(x, y))
     }
 
     /// The rule applied to tensors (or numbers), element by element under NumPy's broadcasting.
@@ -171,7 +166,11 @@ impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 2, N> for Backward<R> 
     const GUESSES: bool = true;
     #[inline(always)]
     fn at(&self, x: [T; N], [y, g]: [T; 2]) -> [T; N] {
-        self.0.slopes(x, y).map(|slope| g.chain(slope) + T::ZERO)
+        let mut gx = self.0.slopes(x, y);
+        for gx in &mut gx {
+            *gx = g.chain(*gx) + T::ZERO;
+        }
+        gx
     }
     #[inline(always)]
     fn put(&self, x: &[T; N], [y, g]: &[T; 2], gx: &mut [T; N]) {

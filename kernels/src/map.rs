@@ -211,9 +211,8 @@ where
     fn run(self) {
         let Blocks { f, x, more, out } = self;
         let mut spare = [const { MaybeUninit::uninit() }; M];
-        let (len, out) = targets(out, &mut spare);
+        let (len, adds, out) = targets(out, &mut spare);
         let (x, more) = (places(&x, len, &out), places(&more, len, &out));
-        let adds = out.iter().any(|target| target.adds);
         // Results are put into memory of their own first.
         let mut y = [[T::ZERO; BLOCK]; M];
         for at in (0..len).step_by(BLOCK) {
@@ -255,12 +254,12 @@ struct Target<T> {
     adds: bool,
 }
 
-/// How many elements the sinks have, and where. `spare` has room for a block of each.
+/// How many elements the sinks have, whether anything is added to one, and where they are. `spare` has room for a block of each.
 #[inline(always)]
 fn targets<T, const M: usize>(
     out: &mut [Sink<'_, T>],
     spare: &mut [MaybeUninit<[T; BLOCK]>; M],
-) -> (usize, [Target<T>; M]) {
+) -> (usize, bool, [Target<T>; M]) {
     let targets: [_; M] = from_fn(|m| {
         let (sink, len, step) = match &mut out[m] {
             Sink::Write(s) => (s.as_mut_ptr(), s.len(), 1),
@@ -273,7 +272,7 @@ fn targets<T, const M: usize>(
     let len = targets.iter().map(|target| target.len).max().unwrap_or(0);
     let right = |target: &Target<T>| target.len == len || target.sink.is_null();
     assert!(len.is_multiple_of(BLOCK) && targets.iter().all(right), "whole blocks for every sink");
-    (len, targets)
+    (len, targets.iter().any(|target| target.adds), targets)
 }
 
 /// Where the inputs lie.

@@ -100,7 +100,30 @@ impl<T: Float> Scratch<T> {
     }
 }
 
-impl<T: Float> Recorded<'_, T> {
+impl<'a, T: Float> Recorded<'a, T> {
+    /// The list of the first that is in one.
+    fn list(x: &[Self]) -> Option<&'a Scratch<T>> {
+        x.iter().find_map(|x| match x {
+            Recorded::Lit(_) => None,
+            Recorded::Entry(scratch, _) => Some(*scratch),
+        })
+    }
+
+    fn argument(&self) -> Argument {
+        match *self {
+            Recorded::Lit(v) => Argument::Lit(v),
+            Recorded::Entry(_, i) => Argument::Entry(i),
+        }
+    }
+
+    /// Their numbers, if none is in a list.
+    fn lits<const N: usize>(x: &[Self; N]) -> [f64; N] {
+        std::array::from_fn(|i| match x[i] {
+            Recorded::Lit(v) => v,
+            Recorded::Entry(..) => unreachable!("an entry brings its list along"),
+        })
+    }
+
     /// One of the chain rule's products.
     fn guarded<R: Rule<2>>(self, product: R, slope: Self) -> Self
     where
@@ -141,23 +164,13 @@ impl<T: Float> Num for Recorded<'_, T> {
         Recorded::Lit(v)
     }
     fn apply<R: Rule<N>, const N: usize>(rule: R, x: [Self; N]) -> Self {
-        let mut list = None;
-        let arguments = x.map(|x| match x {
-            Recorded::Lit(v) => Argument::Lit(v),
-            Recorded::Entry(scratch, i) => {
-                list = Some(scratch);
-                Argument::Entry(i)
-            }
-        });
-        match list {
+        match Self::list(&x) {
             Some(scratch) => {
-                scratch.push(Entry::Waiting(Some(Box::new(Elementwise::<R, N>(rule))), arguments.to_vec()))
+                let arguments = x.iter().map(Self::argument).collect();
+                scratch.push(Entry::Waiting(Some(Box::new(Elementwise::<R, N>(rule))), arguments))
             }
             // Numbers alone: no tensor is needed.
-            None => Recorded::Lit(rule.value(arguments.map(|a| match a {
-                Argument::Lit(v) => v,
-                Argument::Entry(_) => unreachable!("an entry brings its list along"),
-            }))),
+            None => Recorded::Lit(rule.value(Self::lits(&x))),
         }
     }
     fn chain(self, slope: Self) -> Self {

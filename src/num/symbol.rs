@@ -76,6 +76,12 @@ impl Part {
     }
 }
 
+/// What argument `i` of `n` is called.
+fn argument(i: usize, n: usize) -> &'static str {
+    const LETTERS: &str = "abcdefhijklmnopqrstuvwz";
+    if n == 1 { "x" } else { &LETTERS[i % LETTERS.len()..][..1] }
+}
+
 impl Symbols {
     /// An empty list.
     pub fn new() -> Symbols {
@@ -85,6 +91,21 @@ impl Symbols {
     pub fn name(&self, name: &str) -> Symbol<'_> {
         self.push(name.into(), name.into(), ATOM)
     }
+    /// The arguments of a rule: `x`, or letters in order.
+    pub(crate) fn arguments<const N: usize>(&self) -> [Symbol<'_>; N] {
+        std::array::from_fn(|i| self.name(argument(i, N)))
+    }
+
+    /// What a rule gives for [`arguments`](Self::arguments).
+    pub(crate) fn formula(&self, style: Style, value: Symbol<'_>, slopes: &[Symbol<'_>]) -> Formula {
+        let slope = |(i, slope): (usize, &Symbol<'_>)| (argument(i, slopes.len()), self.print(*slope, style));
+        Formula {
+            style,
+            value: self.print(value, style),
+            slopes: slopes.iter().enumerate().map(slope).collect(),
+        }
+    }
+
     /// A number's formula.
     pub fn print(&self, x: Symbol<'_>, style: Style) -> String {
         let part = x.part();
