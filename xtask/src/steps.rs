@@ -119,11 +119,15 @@ fn checked(repo: &Repo) -> String {
     format!("CARGO_TARGET_DIR={}/checked CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true", repo.target)
 }
 
+/// All crates with tests in Rust. All of them, always: fewer would ask less of their common dependencies and build them anew. The
+/// Python package has its own step, and would take minutes here.
+const CRATES: &str = "--workspace --exclude femtograd-py";
+
 /// The test behind [`EXTRA`].
 const EVERY_ARGUMENT: &str = "single_on_every_argument";
 
 fn tests(repo: &Repo) -> Outcome {
-    let line = format!("{} cargo test --workspace --release", checked(repo));
+    let line = format!("{} cargo test {CRATES} --release", checked(repo));
     repo.run(&line)?;
     // Those marked as slow, which an optimised build can afford after all.
     println!("  not run: {EVERY_ARGUMENT}, which is the step `arguments`");
@@ -132,7 +136,7 @@ fn tests(repo: &Repo) -> Outcome {
 
 fn arguments(repo: &Repo) -> Outcome {
     let tests = "--lib --bins --tests -- --include-ignored";
-    repo.run(&format!("{} cargo test --workspace --release {tests} {EVERY_ARGUMENT}", checked(repo)))
+    repo.run(&format!("{} cargo test {CRATES} --release {tests} {EVERY_ARGUMENT}", checked(repo)))
 }
 
 /// What `tests` did on the machine's largest instruction set, on the smaller ones: every copy of every kernel.
@@ -143,8 +147,7 @@ fn simd(repo: &Repo) -> Outcome {
         println!("  NOT TESTED HERE: the code for {set}, which this machine cannot run");
     }
     for set in &sets[1..] {
-        // The whole workspace again: fewer crates would ask less of their common dependencies and build them anew.
-        let line = "cargo test --workspace --release --lib --bins --tests";
+        let line = format!("cargo test {CRATES} --release --lib --bins --tests");
         repo.run(&format!("FEMTOGRAD_SIMD={set} {} {line}", checked(repo)))?;
     }
     Ok(())
@@ -169,8 +172,7 @@ fn instruction_sets() -> Vec<&'static str> {
 
 /// Once each, without the largest; what has no Rust compiler to keep it right is at least read.
 fn bench(repo: &Repo) -> Outcome {
-    // The whole workspace, as in `tests`, whose dependencies are then here already.
-    let line = "cargo bench --workspace --bench workloads --profile release -- --smoke --threads 2";
+    let line = format!("cargo bench {CRATES} --bench workloads --profile release -- --smoke --threads 2");
     repo.run(&format!("{} {line}", checked(repo)))?;
     match repo.ask("python3 --version") {
         Ok(_) => repo.run("python3 -c 'import ast; ast.parse(open(\"benches/peers.py\").read())'"),
