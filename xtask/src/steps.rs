@@ -114,9 +114,11 @@ fn core(repo: &Repo) -> Outcome {
 }
 
 /// Settings shared by every run of the tests. Optimised, since sweeps over thousands of cases are slow without, and
-/// with debug assertions; in a folder of its own, so that the plain release build stays as it is.
+/// with debug assertions; in a folder of its own, so that the plain release build stays as it is. Optimising across the units of
+/// a crate would take half as long again, and tests are not timed.
 fn checked(repo: &Repo) -> String {
-    format!("CARGO_TARGET_DIR={}/checked CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true", repo.target)
+    let profile = "CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_LTO=off";
+    format!("CARGO_TARGET_DIR={}/checked {profile}", repo.target)
 }
 
 /// All crates with tests in Rust. All of them, always: fewer would ask less of their common dependencies and build them anew. The
@@ -196,8 +198,8 @@ fn sanitize(repo: &Repo) -> Outcome {
     for set in instruction_sets() {
         // Tests ask for more memory than there is, which is no mistake of theirs.
         let settings = format!(
-            "CARGO_TARGET_DIR={}/sanitize RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=allocator_may_return_null=1 \
-             FEMTOGRAD_SIMD={set} PROPTEST_CASES=16",
+            "CARGO_TARGET_DIR={}/sanitize CARGO_PROFILE_RELEASE_LTO=off RUSTFLAGS=-Zsanitizer=address \
+             ASAN_OPTIONS=allocator_may_return_null=1 FEMTOGRAD_SIMD={set} PROPTEST_CASES=16",
             repo.target
         );
         let crates = "-p femtograd-kernels --lib --tests";
