@@ -1,7 +1,7 @@
 //! One loop, compiled for several instruction sets, the best chosen when the program runs.
 //!
-//! A loop is written once, in plain Rust, as a [`Kernel`]; [`dispatch`] holds three copies of it, compiled with
-//! AVX-512, with AVX2 and with what every processor of the target has. Nothing else in the program depends on the
+//! A loop is written once, in plain Rust, as a [`Kernel`], which has three copies of it, compiled with AVX-512, with AVX2 and
+//! with what every processor of the target has; [`dispatch`] runs the best. Nothing else in the program depends on the
 //! machine it was built on, so a plain `cargo build --release` uses the whole processor.
 //!
 //! Everything a kernel calls must be inlined into it, or that part stays compiled for the smallest processor:
@@ -15,6 +15,9 @@ pub trait Kernel {
     type Out;
     /// The loop. Mark the implementation `#[inline(always)]`.
     fn run(self) -> Self::Out;
+
+    // Copies are methods, so that they are compiled where the kernel is: functions of this module would be one unit, which one
+    // core compiles alone. They are not inlined into what runs them.
 
     /// The copy for every processor.
     #[doc(hidden)]
@@ -121,7 +124,7 @@ pub(crate) struct Aligned<T>(pub T);
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
     match level() {
-        // SAFETY: `level` returns these only when the processor has the features named below.
+        // SAFETY: `level` returns these only when the processor has the features named above.
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => unsafe { kernel.avx512() },
         // SAFETY: as above.
