@@ -181,13 +181,13 @@ impl<T: Float, R: Rule<N>, const N: usize> Function<T, N, 2, N> for Backward<R> 
     }
 }
 
-/// The arguments of an elementwise op.
+/// The arrays of an op's arguments.
 #[inline]
 fn data<T: Float, const N: usize>(x: &[Tensor<T>]) -> [&Array<T>; N] {
     from_fn(|i| x[i].data())
 }
 
-/// Their shape together.
+/// The shape that the arguments broadcast to.
 fn shape<T: Float>(x: &[&Array<T>]) -> Result<Shape, Error> {
     let mut shape = Shape::from(x[0].shape());
     for x in &x[1..] {
@@ -196,7 +196,7 @@ fn shape<T: Float>(x: &[&Array<T>]) -> Result<Shape, Error> {
     Ok(shape)
 }
 
-/// They, if they are single numbers all.
+/// Arguments as numbers, if they are single numbers all.
 #[inline]
 fn numbers<T: Float, const N: usize>(x: [&Array<T>; N]) -> Option<[T; N]> {
     let mut numbers = [T::ZERO; N];

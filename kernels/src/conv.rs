@@ -394,7 +394,7 @@ impl Plan {
 
 /// The gradient by the weight: steps of the product are places, its rows the taps, its columns some outputs at a time.
 impl Plan {
-    /// In how many parts the outputs of a group are taken: a tile's columns each, at most.
+    /// In how many parts the outputs of a group are taken: of as many as the widest tile has columns, at most.
     fn panels(&self) -> usize {
         self.outputs.div_ceil(3 * WIDE)
     }

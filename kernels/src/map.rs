@@ -315,6 +315,7 @@ unsafe fn add<T: Float>(out: &[Target<T>], at: usize) {
     }
 }
 
+/// A block of results, and what it is added to.
 struct Add<'a, T> {
     y: &'a [T; BLOCK],
     out: &'a mut [T; BLOCK],
@@ -328,7 +329,7 @@ impl<T: Float> Kernel for Add<'_, T> {
     }
 }
 
-/// Their elements in one place.
+/// The elements of several blocks in the same place.
 #[inline(always)]
 fn across<T: Copy, const N: usize>(x: &[&[T; BLOCK]; N], i: usize) -> [T; N] {
     from_fn(

@@ -47,8 +47,8 @@ impl<T: Float> Scratch<T> {
         self.push(Entry::Done(x.clone()))
     }
 
-    /// The first `N` of these as numbers.
-    pub fn numbers<const N: usize>(&self, x: &[Tensor<T>]) -> [Recorded<'_, T>; N] {
+    /// The `N` arguments of a rule as numbers.
+    pub(crate) fn numbers<const N: usize>(&self, x: &[Tensor<T>]) -> [Recorded<'_, T>; N] {
         std::array::from_fn(|i| self.number(&x[i]))
     }
 
