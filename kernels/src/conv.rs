@@ -125,11 +125,15 @@ pub(crate) fn convolve_back_here<T: Float>(
     [gx, gw]
 }
 
-/// Rows of a [`Product`] that are worth computing together: a multiple of what any tile takes.
-const ROWS: usize = 8;
+/// Rows of a [`Product`] that are computed together: a multiple of what any tile takes.
+const ROWS: usize = 24;
+
+/// Columns of a [`Product`] that are computed together, or as many as a row of an image takes: the results of [`ROWS`] rows stay
+/// in the second-level cache until they are copied to where they belong.
+const COLUMNS: usize = 1 << 11;
 
 /// Steps of a [`Product`] that are taken together: what their operands take stays in the first-level cache.
-const STEPS: usize = 256;
+const STEPS: usize = 320;
 
 /// `out[r, j] += Σ a[rows[r] + i] · b[k + j]` over all `(i, k)` of `steps`: a product of matrices of which one has its
 /// rows, the other its columns, wherever the offsets say.
@@ -146,7 +150,7 @@ impl<T: Float> Product<'_, T> {
     fn run(self) {
         dispatch_one!(
             Tiles::<T, T::Avx512, 8, 3>(self, PhantomData),
-            Tiles::<T, T::Avx2, 4, 3>(self, PhantomData),
+            Tiles::<T, T::Avx2, 6, 2>(self, PhantomData),
             Tiles::<T, T::Portable, 4, 2>(self, PhantomData),
         )
     }
@@ -160,12 +164,15 @@ impl<T: Float, R: Vector<T>, const M: usize, const N: usize> Kernel for Tiles<'_
     #[inline(always)]
     fn run(self) {
         let Product { a, rows, b, steps, out } = self.0;
-        let width = out.len() / rows.len().max(1);
+        let n = rows.len().max(1);
+        let width = out.len() / n;
         let (i, k) = steps.iter().fold((0, 0), |(i, k), step| (i.max(step.0), k.max(step.1)));
         let row = rows.iter().fold(0, |last, &row| last.max(row));
         assert!(steps.is_empty() || row + i < a.len() && k + width <= b.len(), "what is read lies inside");
         assert!(width.is_multiple_of(R::LANES) && out.len() == rows.len() * width, "whole registers");
-        for (rows, out) in rows.chunks(M).zip(out.chunks_mut(M * width)) {
+        // As few tiles as can be, and those alike: of one with few rows, each step would wait for the sums of the one before.
+        let high = n.div_ceil(n.div_ceil(M)).next_multiple_of(2);
+        for (rows, out) in rows.chunks(high).zip(out.chunks_mut(high * width)) {
             for steps in steps.chunks(STEPS) {
                 for at in (0..width).step_by(N * R::LANES) {
                     let tile = Tile { a, rows, b: &b[at..], steps, out: &mut out[at..], width };
@@ -230,6 +237,7 @@ impl<T: Float> Tile<'_, T> {
             match M.min(self.rows.len()) {
                 0..=2 => tile_of!(self R N [a0 s0 0, a1 s1 1]),
                 3..=4 => tile_of!(self R N [a0 s0 0, a1 s1 1, a2 s2 2, a3 s3 3]),
+                5..=6 => tile_of!(self R N [a0 s0 0, a1 s1 1, a2 s2 2, a3 s3 3, a4 s4 4, a5 s5 5]),
                 _ => tile_of!(
                     self R N
                     [a0 s0 0, a1 s1 1, a2 s2 2, a3 s3 3, a4 s4 4, a5 s5 5, a6 s6 6, a7 s7 7]
@@ -368,27 +376,63 @@ impl Plan {
         let (taps, [height, width]) = (self.taps(), self.places);
         let steps: Vec<(usize, usize)> = taps.iter().copied().enumerate().collect();
         let image = self.groups * self.channels * count(&self.size);
-        let long = ((height - 1) * self.plane[1] + width).next_multiple_of(WIDE);
-        let (mut layout, mut block) = (self.layout(), Buffer::scratch(ROWS * long));
+        let strips = Strips { height, width, apart: self.plane[1] };
+        let (mut layout, mut block) = (self.layout(), Buffer::scratch(ROWS * strips.longest()));
         let each = self.groups * self.outputs * height * width;
         for (n, y) in y.chunks_mut(each).enumerate() {
             self.lay_out(&x[(first + n) * image..][..image], &mut layout);
             for (g, y) in y.chunks_mut(self.outputs * height * width).enumerate() {
                 for (at, y) in (0..self.outputs).step_by(ROWS).zip(y.chunks_mut(ROWS * height * width)) {
-                    poll(taps.len() * ROWS * long);
-                    let outputs = g * self.outputs + at..(g + 1) * self.outputs;
-                    let rows: Vec<usize> = outputs.clone().take(ROWS).map(|o| o * taps.len()).collect();
-                    let out = &mut block[..rows.len() * long];
-                    for (o, out) in outputs.zip(out.chunks_mut(long)) {
-                        out.fill(bias.map_or(T::ZERO, |bias| bias[o]));
-                    }
-                    Product { a: w, rows: &rows, b: &layout[g * self.group()..], steps: &steps, out }.run();
-                    for (y, out) in y.chunks_mut(height * width).zip(block.chunks(long)) {
-                        copy_rows(out, y, [self.plane[1], width], width);
+                    let outputs =
+                        g * self.outputs + at..((g + 1) * self.outputs).min(g * self.outputs + at + ROWS);
+                    let rows: Vec<usize> = outputs.clone().map(|o| o * taps.len()).collect();
+                    for (from, high, long) in strips.each() {
+                        poll(taps.len() * rows.len() * long);
+                        let out = &mut block[..rows.len() * long];
+                        for (o, out) in outputs.clone().zip(out.chunks_mut(long)) {
+                            out.fill(bias.map_or(T::ZERO, |bias| bias[o]));
+                        }
+                        let b = &layout[g * self.group() + from * self.plane[1]..];
+                        Product { a: w, rows: &rows, b, steps: &steps, out }.run();
+                        for (y, out) in y.chunks_mut(height * width).zip(block.chunks(long)) {
+                            let y = &mut y[from * width..][..high * width];
+                            copy_rows(out, y, [self.plane[1], width], width);
+                        }
                     }
                 }
             }
         }
+    }
+}
+
+/// The rows of an image some at a time: `apart` elements from each other in a layout, in which `width` belong to it.
+struct Strips {
+    height: usize,
+    width: usize,
+    apart: usize,
+}
+
+impl Strips {
+    /// The most rows of a strip.
+    fn most(&self) -> usize {
+        (COLUMNS / self.apart).clamp(1, self.height)
+    }
+
+    /// How many elements so many rows take in the layout, in whole registers.
+    fn long(&self, rows: usize) -> usize {
+        ((rows - 1) * self.apart + self.width).next_multiple_of(WIDE)
+    }
+
+    fn longest(&self) -> usize {
+        self.long(self.most())
+    }
+
+    /// The first row of each, how many there are, and what they take.
+    fn each(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        (0..self.height).step_by(self.most()).map(|from| {
+            let rows = self.most().min(self.height - from);
+            (from, rows, self.long(rows))
+        })
     }
 }
 
@@ -513,25 +557,27 @@ impl<'a, T: Float> Turned<'a, T> {
     /// The gradients of the images from the first one on that `gx` has room for.
     fn run(&self, first: usize, g: &[T], gx: &mut [T]) {
         let Plan { groups, channels, outputs, size: [height, width], places, .. } = *self.plan;
-        let long = ((self.span[0] - 1) * self.grid[1] + self.span[1]).next_multiple_of(WIDE);
+        let strips = Strips { height: self.span[0], width: self.span[1], apart: self.grid[1] };
         let (image, group) = (groups * outputs * count(&places), outputs * apart(self.grid));
         let mut amid = Buffer::full(groups * group + WIDE, T::ZERO);
-        let mut block = Buffer::scratch(ROWS * long);
+        let mut block = Buffer::scratch(ROWS * strips.longest());
         for (n, gx) in gx.chunks_mut(groups * channels * height * width).enumerate() {
             self.lay_out(&g[(first + n) * image..][..image], &mut amid);
             for (k, gx) in gx.chunks_mut(channels * height * width).enumerate() {
                 for part in &self.parts {
                     let steps = part.steps.len();
                     for (at, gx) in (0..channels).step_by(ROWS).zip(gx.chunks_mut(ROWS * height * width)) {
-                        poll(steps * ROWS * long);
                         let rows = k * channels + at..k * channels + channels.min(at + ROWS);
                         let rows: Vec<usize> = rows.map(|row| row * steps).collect();
-                        let out = &mut block[..rows.len() * long];
-                        out.fill(T::ZERO);
-                        let (a, b) = (&part.weight, &amid[k * group..]);
-                        Product { a, rows: &rows, b, steps: &part.steps, out }.run();
-                        for (gx, out) in gx.chunks_mut(height * width).zip(block.chunks(long)) {
-                            self.take(part.plane, out, gx);
+                        for (from, high, long) in strips.each() {
+                            poll(steps * rows.len() * long);
+                            let out = &mut block[..rows.len() * long];
+                            out.fill(T::ZERO);
+                            let (a, b) = (&part.weight, &amid[k * group + from * self.grid[1]..]);
+                            Product { a, rows: &rows, b, steps: &part.steps, out }.run();
+                            for (gx, out) in gx.chunks_mut(height * width).zip(block.chunks(long)) {
+                                self.take(part.plane, from..from + high, out, gx);
+                            }
                         }
                     }
                 }
@@ -559,15 +605,16 @@ impl<'a, T: Float> Turned<'a, T> {
         }
     }
 
-    /// Takes the elements of an image that lie in a plane from there.
-    fn take(&self, plane: [usize; 2], from: &[T], gx: &mut [T]) {
+    /// Takes the elements of an image that lie in some rows of a plane from there.
+    fn take(&self, plane: [usize; 2], rows: Range<usize>, from: &[T], gx: &mut [T]) {
         let Convolution { stride, padding, .. } = self.plan.how;
         let [height, width] = self.plan.size;
         if stride == [1, 1] {
+            let gx = &mut gx[rows.start * width..rows.end * width];
             return copy_rows(from, gx, [self.grid[1], width], width);
         }
         let to = |k: usize, i: usize| ((self.low[k] + i) * stride[k] + plane[k]).checked_sub(padding[k]);
-        for (i, row) in from.chunks(self.grid[1]).take(self.span[0]).enumerate() {
+        for (i, row) in rows.zip(from.chunks(self.grid[1])) {
             let Some(i) = to(0, i).filter(|&i| i < height) else { continue };
             let gx = &mut gx[i * width..][..width];
             for (j, &v) in row[..self.span[1]].iter().enumerate() {

@@ -277,8 +277,8 @@ mod tests {
 
         let how = Convolution { stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1 };
         for n in [1, 40] {
-            let (x, w) = (numbers(&[n, 16, 40, 40], 1), numbers(&[24, 16, 3, 3], 2));
-            let g = numbers(&[n, 24, 40, 40], 3);
+            let (x, w) = (numbers(&[n, 16, 60, 60], 1), numbers(&[24, 16, 3, 3], 2));
+            let g = numbers(&[n, 24, 60, 60], 3);
             stoppable("convolve", || convolve(&x, &w, None, &how).to_vec());
             stoppable("convolve back", || {
                 let [gx, gw] = convolve_back(&x, &w, &g, &how, [true; 2]);

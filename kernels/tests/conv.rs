@@ -117,16 +117,18 @@ fn convolutions_of_random_sizes_agree_with_the_definition() {
 
 #[test]
 fn convolutions_around_the_edges_of_tiles_and_pieces_agree_with_the_definition() {
-    let how = Convolution { stride: [1; 2], padding: [1; 2], dilation: [1; 2], groups: 1 };
-    for (images, channels, outputs, width) in [
-        (1, 8, 32, 31),
-        (33, 7, 33, 16),
-        (17, 9, 8, 30),
-        (2, 1, 31, 33),
-        (1, 2, 3, 600),
-        (2, 3, 49, 14),
-        (1, 1, 97, 5),
+    for (images, channels, outputs, width, stride) in [
+        (1, 8, 32, 31, 1),
+        (33, 7, 33, 16, 1),
+        (17, 9, 8, 30, 1),
+        (2, 1, 31, 33, 1),
+        (1, 2, 3, 600, 1),
+        (2, 2, 26, 1500, 2),
+        (1, 1, 2, 4500, 1),
+        (2, 3, 49, 14, 1),
+        (1, 1, 97, 5, 1),
     ] {
+        let how = Convolution { stride: [stride; 2], padding: [1; 2], dilation: [1; 2], groups: 1 };
         let sizes = Sizes { x: [images, channels, 9, width], w: [outputs, channels, 3, 3], how };
         check::<f32>(&sizes);
         check::<f64>(&sizes);
