@@ -9,17 +9,51 @@ use crate::ops::elementwise as rules;
 use crate::rule::Blockwise;
 use crate::{Array, Elementwise};
 use smallvec::{SmallVec, smallvec};
-use std::ops::Range;
+use std::num::NonZeroU32;
+use std::ops::{Index, IndexMut, Range};
 
-/// The number of a value: what is computed once and never changes during a run. Several nodes may have the same one under
-/// different shapes; one of a single number may stand for an array that holds nothing else.
-type Id = usize;
+/// The number of a value, from 1: what is computed once and never changes during a run. Several nodes may have the same one
+/// under different shapes; one of a single number may stand for an array that holds nothing else.
+///
+/// Preparing takes as long as the system takes to give the memory for it, so instructions are kept small.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Id(NonZeroU32);
+
+/// The values that there are.
+struct Values(Vec<Value>);
+
+impl Values {
+    /// The value that comes next.
+    fn next(&self) -> Id {
+        let n = u32::try_from(self.0.len() + 1).ok().and_then(NonZeroU32::new);
+        Id(n.expect("fewer values than there is memory for"))
+    }
+
+    fn push(&mut self, value: Value) -> Id {
+        let id = self.next();
+        self.0.push(value);
+        id
+    }
+}
+
+impl Index<Id> for Values {
+    type Output = Value;
+    fn index(&self, id: Id) -> &Value {
+        &self.0[id.0.get() as usize - 1]
+    }
+}
+
+impl IndexMut<Id> for Values {
+    fn index_mut(&mut self, id: Id) -> &mut Value {
+        &mut self.0[id.0.get() as usize - 1]
+    }
+}
 
 struct Value {
     /// How many numbers it has.
     count: usize,
     /// The instruction that computes it; none for what is given.
-    maker: Option<usize>,
+    maker: Option<u32>,
     slot: Option<Slot>,
     /// The place in the order of the last instruction that takes it.
     last: usize,
@@ -41,6 +75,8 @@ enum What {
     Add { a: Id, b: Id, y: Id },
     /// From the shape of one node down to that of another.
     SumTo { x: Id, from: usize, to: usize, y: Id },
+    /// In the place of one that is being looked at.
+    Taken,
 }
 
 /// What can run together.
@@ -65,7 +101,7 @@ struct Instruction {
 struct Plan<'a, T: Float> {
     graph: &'a Graph<T>,
     shortcuts: Vec<Shortcut<T>>,
-    values: Vec<Value>,
+    values: Values,
     instructions: Vec<Instruction>,
     /// The value of each node.
     of: Vec<Id>,
@@ -84,7 +120,7 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape
     let mut plan = Plan {
         shortcuts: graph.nodes.iter().map(shortcut).collect(),
         graph: &graph,
-        values: Vec::with_capacity(size),
+        values: Values(Vec::with_capacity(size)),
         instructions: Vec::with_capacity(size),
         of: vec![],
         sums: graph.nodes.iter().map(|_| None).collect(),
@@ -117,9 +153,8 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape
 }
 
 impl<T: Float> Plan<'_, T> {
-    fn value(&mut self, count: usize, maker: Option<usize>) -> Id {
-        self.values.push(Value { count, maker, slot: None, last: 0 });
-        let id = self.values.len() - 1;
+    fn value(&mut self, count: usize, maker: Option<u32>) -> Id {
+        let id = self.values.push(Value { count, maker, slot: None, last: 0 });
         if count == 1 {
             self.memory.numbers.push(T::ZERO);
             self.values[id].slot = Some(Slot::Number(self.memory.numbers.len() as u32 - 1));
@@ -129,7 +164,7 @@ impl<T: Float> Plan<'_, T> {
 
     /// A value that the next instruction computes.
     fn computed(&mut self, count: usize) -> Id {
-        self.value(count, Some(self.instructions.len()))
+        self.value(count, Some(self.instructions.len() as u32))
     }
 
     fn number(&mut self, v: T) -> Id {
@@ -268,8 +303,8 @@ impl<T: Float> Plan<'_, T> {
             }
             let again = parents[..k].contains(&x);
             let sum = if whole && !again { self.sums[x] } else { None };
-            sums.push(Some((sum, self.values.len())));
             let new = self.value(if wide { n } else { self.size(x) }, None);
+            sums.push(Some((sum, new)));
             if whole && !again {
                 self.sums[x] = Some(new);
             } else {
@@ -279,7 +314,7 @@ impl<T: Float> Plan<'_, T> {
         let class = if wide { elementwise(n) } else { Class::Call };
         if sums.iter().any(Option::is_some) {
             for (_, new) in sums.iter().flatten() {
-                self.values[*new].maker = Some(self.instructions.len());
+                self.values[*new].maker = Some(self.instructions.len() as u32);
             }
             self.push(What::Pull { node: i, needs, g, sums }, class);
         }
@@ -317,7 +352,7 @@ impl<T: Float> Plan<'_, T> {
         let mut stage = 0;
         self.arguments(&what, |x| {
             if let Some(maker) = self.values[x].maker {
-                let maker = &self.instructions[maker];
+                let maker = &self.instructions[maker as usize];
                 let at_hand = match maker.class {
                     Class::Pass(n) => class == maker.class && self.values[x].count == n,
                     _ => true,
@@ -345,6 +380,7 @@ impl<T: Float> Plan<'_, T> {
             }
             What::Add { a, b, .. } => [*a, *b].into_iter().for_each(f),
             What::SumTo { x, .. } => f(*x),
+            What::Taken => {}
         }
     }
 
@@ -397,11 +433,11 @@ impl<T: Float> Plan<'_, T> {
             let Instruction { class, stage, .. } = &self.instructions[i];
             (*stage, if let Class::Pass(n) = class { Some(*n) } else { None })
         });
-        let mut last = vec![0; self.values.len()];
+        let mut last = vec![0; self.values.0.len()];
         for (place, &i) in order.iter().enumerate() {
-            self.arguments(&self.instructions[i].what, |x| last[x] = place);
+            self.arguments(&self.instructions[i].what, |x| last[x.0.get() as usize - 1] = place);
         }
-        for (value, last) in self.values.iter_mut().zip(last) {
+        for (value, last) in self.values.0.iter_mut().zip(last) {
             value.last = last;
         }
         for (id, _) in &results {
@@ -423,9 +459,7 @@ impl<T: Float> Plan<'_, T> {
             let here = start..end;
             let item = match class {
                 Class::Call => self.call(order[start]),
-                Class::Number => {
-                    Item::Numbers(order[here.clone()].iter().map(|&i| self.number_step(i)).collect())
-                }
+                Class::Number => self.numbers(&order[here.clone()]),
                 Class::Pass(n) => Item::Pass(self.pass(n, &order, here.clone(), &mut vacant)),
             };
             let mut done = vec![];
@@ -460,7 +494,7 @@ impl<T: Float> Plan<'_, T> {
                 let Value { maker: Some(maker), slot: Some(slot), count, .. } = self.values[x] else {
                     continue;
                 };
-                match (self.instructions[maker].class, array_of(&slot)) {
+                match (self.instructions[maker as usize].class, array_of(&slot)) {
                     (Class::Pass(_), Some(_)) => vacant.push((count, slot)),
                     (_, Some(k)) => done.push(k),
                     _ => {}
@@ -505,43 +539,53 @@ impl<T: Float> Plan<'_, T> {
                 let (x, shape) = (self.used(x, from), self.graph.nodes[to].shape.clone());
                 Item::SumTo { x, shape, y: self.place(y) }
             }
-            What::Add { .. } | What::Product { .. } => unreachable!("elementwise"),
+            What::Add { .. } | What::Product { .. } | What::Taken => unreachable!("elementwise"),
         }
     }
 
-    fn number_step(&self, i: usize) -> NumberStep<T> {
+    /// These instructions on single numbers.
+    fn numbers(&self, instructions: &[usize]) -> Item<T> {
+        let n = instructions.len();
+        let (mut steps, mut places) = (Vec::with_capacity(n), Vec::with_capacity(6 * n));
+        for &i in instructions {
+            let from = places.len();
+            let (op, back) = self.number_step(&self.instructions[i].what, &mut places);
+            steps.push(NumberStep { op, back, from });
+        }
+        Item::Numbers { steps, places }
+    }
+
+    /// The op of an instruction, and whether it goes back. Its places are added to the list.
+    fn number_step(&self, what: &What, places: &mut Vec<u32>) -> (Box<dyn Blockwise<T>>, bool) {
         let place = |id: Id| match self.slot(id) {
             Slot::Number(k) => k,
             Slot::Array(_) => unreachable!("a single number"),
         };
-        let what = &self.instructions[i].what;
-        let mut places = SmallVec::new();
         match what {
             What::Value { node, y } => {
                 self.arguments(what, |x| places.push(place(x)));
                 places.push(place(*y));
-                NumberStep { op: self.elementwise(*node), back: false, places }
+                (self.elementwise(*node), false)
             }
             What::Pull { node, needs, g, sums } => {
-                let values = self.parents(*node).iter().map(|&x| x as usize).chain([*node]);
                 // What is not taken need not be there yet: the cotangent stands in its place.
-                places.extend(
-                    values
-                        .enumerate()
-                        .map(|(k, x)| if takes(*needs, k) { self.of[x] } else { *g })
-                        .map(place),
-                );
+                let values = self.parents(*node).iter().map(|&x| x as usize).chain([*node]);
+                for (k, x) in values.enumerate() {
+                    places.push(place(if takes(*needs, k) { self.of[x] } else { *g }));
+                }
                 places.push(place(*g));
                 for sum in sums {
                     let (sum, new) = sum.map_or((None, None), |(sum, new)| (sum, Some(new)));
-                    places.extend([sum, new].map(|id| id.map_or(NOWHERE, place)));
+                    places.push(sum.map_or(NOWHERE, place));
+                    places.push(new.map_or(NOWHERE, place));
                 }
-                NumberStep { op: self.elementwise(*node), back: true, places }
+                (self.elementwise(*node), true)
             }
             What::Add { a, b, y } => {
-                NumberStep { op: add(), back: false, places: smallvec![place(*a), place(*b), place(*y)] }
+                places.extend([*a, *b, *y].map(place));
+                (add(), false)
             }
-            What::SumTo { .. } | What::Product { .. } => unreachable!("a pass or a call"),
+            What::SumTo { .. } | What::Product { .. } | What::Taken => unreachable!("a pass or a call"),
         }
     }
 
@@ -561,8 +605,7 @@ impl<T: Float> Plan<'_, T> {
             },
         };
         for place in here {
-            let what =
-                std::mem::replace(&mut self.instructions[order[place]].what, What::Add { a: 0, b: 0, y: 0 });
+            let what = std::mem::replace(&mut self.instructions[order[place]].what, What::Taken);
             match &what {
                 What::Value { node, y } => {
                     let reads = self.reads(&mut registers, *node, n);
@@ -612,6 +655,7 @@ impl<T: Float> Plan<'_, T> {
                     let Slot::Number(k) = self.slot(*y) else { unreachable!("the sum over everything") };
                     registers.sum(of, k);
                 }
+                What::Taken => unreachable!("each is looked at once"),
             }
             let mut ending: SmallVec<[Id; 8]> = SmallVec::new();
             self.arguments(&what, |x| ending.push(x));

@@ -26,8 +26,8 @@ pub(super) struct Use {
 
 /// What is done next.
 pub(super) enum Item<T: Float> {
-    /// Ops on single numbers.
-    Numbers(Vec<NumberStep<T>>),
+    /// Ops on single numbers, and all their places in the list.
+    Numbers { steps: Vec<NumberStep<T>>, places: Vec<u32> },
     /// Elementwise ops on arrays of one length, and sums of them, in one pass.
     Pass(Pass<T>),
     /// An op's value.
@@ -41,11 +41,11 @@ pub(super) enum Item<T: Float> {
 /// A sum of cotangents so far, and where it goes with one more.
 pub(super) type Sum = (Option<Use>, Slot);
 
-/// An op on single numbers: its places in the list.
+/// An op on single numbers, and from where on its places are listed.
 pub(super) struct NumberStep<T> {
     pub(super) op: Box<dyn Blockwise<T>>,
     pub(super) back: bool,
-    pub(super) places: SmallVec<[u32; 8]>,
+    pub(super) from: usize,
 }
 
 /// An elementwise op, and whether it is its way back.
@@ -129,11 +129,11 @@ impl<T: Float> Program<T> {
         }
         for (item, done) in &self.items {
             match item {
-                Item::Numbers(steps) => {
-                    for step in steps {
-                        match step.back {
-                            false => step.op.value_at(&mut memory.numbers, &step.places),
-                            true => step.op.pull_at(&mut memory.numbers, &step.places),
+                Item::Numbers { steps, places } => {
+                    for NumberStep { op, back, from } in steps {
+                        match back {
+                            false => op.value_at(&mut memory.numbers, &places[*from..]),
+                            true => op.pull_at(&mut memory.numbers, &places[*from..]),
                         }
                     }
                 }

@@ -5,15 +5,17 @@ use crate::num::Float;
 use crate::tensor::Parents;
 use crate::{Array, Error, Indices, Mistake, Op, Place, Shape, Tensor};
 use smallvec::SmallVec;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 thread_local! {
     /// The integers that the function being recorded was given.
     static INDICES: RefCell<Vec<Indices>> = const { RefCell::new(Vec::new()) };
-    /// The tensors that the op at work was given.
-    static ARGUMENTS: RefCell<SmallVec<[u64; 4]>> = RefCell::default();
+    /// The tensors that the ops at work were given, one after the other.
+    static ARGUMENTS: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    /// From where on they are those of the innermost one.
+    static OWN: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Runs `f` and records all that depends on tensors made by [`input`] or on these integers, under `no_grad` too.
@@ -30,13 +32,17 @@ pub(super) fn trace<R>(indices: Vec<Indices>, f: impl FnOnce() -> R) -> R {
 
 /// Runs `f`, in which the values of these tensors may be read, and of no others that depend on a recorded input.
 pub(super) fn at_work<R>(arguments: impl Iterator<Item = u64>, f: impl FnOnce() -> R) -> R {
-    struct Restore(SmallVec<[u64; 4]>);
+    struct Restore(usize);
     impl Drop for Restore {
         fn drop(&mut self) {
-            ARGUMENTS.set(std::mem::take(&mut self.0));
+            ARGUMENTS.with_borrow_mut(|ids| ids.truncate(OWN.replace(self.0)));
         }
     }
-    let _restore = Restore(ARGUMENTS.replace(arguments.collect()));
+    let _restore = ARGUMENTS.with_borrow_mut(|ids| {
+        let before = OWN.replace(ids.len());
+        ids.extend(arguments);
+        Restore(before)
+    });
     context::traced(Tracing::Op, f)
 }
 
@@ -180,7 +186,7 @@ pub(crate) fn check_read<T: Float>(x: &Tensor<T>) {
     let fine = match context::trace() {
         Tracing::No => true,
         Tracing::Function => false,
-        Tracing::Op => ARGUMENTS.with_borrow(|ids| ids.contains(&x.id())),
+        Tracing::Op => ARGUMENTS.with_borrow(|ids| ids[OWN.get()..].contains(&x.id())),
     };
     if !fine {
         let why = format!(
