@@ -383,8 +383,8 @@ impl Plan {
             self.lay_out(&x[(first + n) * image..][..image], &mut layout);
             for (g, y) in y.chunks_mut(self.outputs * height * width).enumerate() {
                 for (at, y) in (0..self.outputs).step_by(ROWS).zip(y.chunks_mut(ROWS * height * width)) {
-                    let outputs =
-                        g * self.outputs + at..((g + 1) * self.outputs).min(g * self.outputs + at + ROWS);
+                    let first = g * self.outputs + at;
+                    let outputs = first..first + ROWS.min(self.outputs - at);
                     let rows: Vec<usize> = outputs.clone().map(|o| o * taps.len()).collect();
                     for (from, high, long) in strips.each() {
                         poll(taps.len() * rows.len() * long);
