@@ -51,11 +51,30 @@ use trace::Graph;
 
 /// Whether this thread is recording a function. For bindings, which have to refuse what a program cannot do again where this
 /// library does not see it.
+///
+/// ```
+/// use femtograd::{Tensor, record, replay::{Tracing, stage}};
+/// let square = record(|x: &Tensor<f64>| {
+///     assert_eq!(stage(), Tracing::Function);
+///     x * x
+/// });
+/// assert_eq!((square.value(&Tensor::constant(3.0)).item(), stage()), (9.0, Tracing::No));
+/// ```
 pub fn stage() -> Tracing {
     context::trace()
 }
 
 /// Whether a recorded function that is called now is replayed, and not run as it is written.
+///
+/// ```
+/// use femtograd::{Tensor, record, replay::replays, strict};
+/// assert!(replays() && !strict(replays));
+/// let square = record(|x: &Tensor<f64>| {
+///     assert!(!replays()); // what is called here becomes part of the program
+///     x * x
+/// });
+/// square.value(&Tensor::constant(3.0));
+/// ```
 pub fn replays() -> bool {
     !tracing() && products() == Products::Guarded
 }
