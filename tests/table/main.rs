@@ -45,7 +45,7 @@ fn everything(case: &Case<f64>) -> Outcome {
     node::each_node(case)
 }
 
-/// What Miri runs of this table, in less than a minute: one op of each kind on a handful of numbers, every derivative
+/// What Miri runs of this table, in minutes: one op of each kind on a handful of numbers, every derivative
 /// once. (It interprets whole blocks of the kernels' loops for a single number, so differences would take an hour.)
 #[test]
 fn a_few_cases_small_enough_for_miri() {
