@@ -128,8 +128,8 @@ pub(crate) fn convolve_back_here<T: Float>(
 /// Rows of a [`Product`] that are computed together: a multiple of what any tile takes.
 const ROWS: usize = 24;
 
-/// Columns of a [`Product`] that are computed together, or as many as a row of an image takes: the results of [`ROWS`] rows stay
-/// in the second-level cache until they are copied to where they belong.
+/// Columns of a [`Product`] that are computed together, if a row of an image has no more: the results of [`ROWS`] rows stay in
+/// the second-level cache until they are copied to where they belong.
 const COLUMNS: usize = 1 << 11;
 
 /// Steps of a [`Product`] that are taken together: what their operands take stays in the first-level cache.

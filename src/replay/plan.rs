@@ -15,7 +15,7 @@ use std::ops::{Index, IndexMut, Range};
 /// The number of a value, from 1: what is computed once and never changes during a run. Several nodes may have the same one
 /// under different shapes; one of a single number may stand for an array that holds nothing else.
 ///
-/// Preparing takes as long as the system takes to give the memory for it, so instructions are kept small.
+/// It is small, since a third of preparing is the system's giving memory that was never touched.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Id(NonZeroU32);
 
