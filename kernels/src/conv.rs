@@ -383,8 +383,7 @@ impl Plan {
             self.lay_out(&x[(first + n) * image..][..image], &mut layout);
             for (g, y) in y.chunks_mut(self.outputs * height * width).enumerate() {
                 for (at, y) in (0..self.outputs).step_by(ROWS).zip(y.chunks_mut(ROWS * height * width)) {
-                    let first = g * self.outputs + at;
-                    let outputs = first..first + ROWS.min(self.outputs - at);
+                    let outputs = g * self.outputs + at..g * self.outputs + self.outputs.min(at + ROWS);
                     let rows: Vec<usize> = outputs.clone().map(|o| o * taps.len()).collect();
                     for (from, high, long) in strips.each() {
                         poll(taps.len() * rows.len() * long);
@@ -423,6 +422,7 @@ impl Strips {
         ((rows - 1) * self.apart + self.width).next_multiple_of(WIDE)
     }
 
+    /// What the longest strip takes.
     fn longest(&self) -> usize {
         self.long(self.most())
     }
