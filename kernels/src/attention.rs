@@ -429,6 +429,13 @@ impl<T: Float> Matrix<'_, T> {
     }
     /// The same with rows and columns exchanged, columns of [`BLOCK`].
     fn copy_turned(self, first: usize, n: usize, len: usize, scale: T, to: &mut [T]) {
+        if let (Ok(row), 1) = (usize::try_from(self.row), self.column)
+            && n * len > 0
+        {
+            let rows = gemm::Matrix { from: &self.from[self.start + first * row..], row, column: 1 };
+            gemm::pack(rows, BLOCK, n, len, to);
+            return to[..BLOCK * len].iter_mut().for_each(|to| *to = *to * scale);
+        }
         for (j, to) in to.chunks_exact_mut(BLOCK).take(len).enumerate() {
             to[..n].iter_mut().enumerate().for_each(|(i, to)| *to = self.at(first + i, j) * scale);
             to[n..].fill(T::ZERO);

@@ -275,7 +275,7 @@ fn tiles<T: Float, R: Vector<T>, const M: usize, const COPIED: bool>(
 
 /// `to[k·width + j] = rows[j, k]`, and 0 where there are not so many rows.
 #[inline(always)]
-fn pack<T: Float>(rows: Matrix<T>, width: usize, some: usize, depth: usize, to: &mut [T]) {
+pub(crate) fn pack<T: Float>(rows: Matrix<T>, width: usize, some: usize, depth: usize, to: &mut [T]) {
     let Matrix { from, row: apart, column: step } = rows;
     let to = &mut to[..width * depth];
     if some < width {
