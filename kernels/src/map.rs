@@ -109,6 +109,18 @@ impl<'a, T> Sink<'a, T> {
             Sink::Drop => Sink::Drop,
         }
     }
+    /// Puts the only number there.
+    #[inline(always)]
+    pub(crate) fn put(self, y: T)
+    where
+        T: Float,
+    {
+        match self {
+            Sink::Write(s) => s[0] = y,
+            Sink::Add(s) => s[0] += y,
+            Sink::Drop => {}
+        }
+    }
 }
 
 /// `f` at every element of the arrays, broadcast to `shape`.

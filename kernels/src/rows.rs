@@ -12,6 +12,7 @@ use crate::reduce::{Fold, Max, Sum, across};
 use crate::simd::{Aligned, Kernel, dispatch};
 use crate::{Array, Buffer, Float, Shape, Sink, chain, sum, threads};
 use std::array::from_fn;
+use std::ops::Range;
 
 /// Numbers worked on side by side.
 const LANES: usize = if cfg!(miri) { 4 } else { 64 };
@@ -25,27 +26,61 @@ const PIECE: usize = 1 << 15;
 /// Rows whose parts of a parameter's gradient are added up one after the other; those sums are added pairwise.
 const GROUP: usize = 32;
 
-/// The slices in blocks: `f(at, from, block)` is given elements `at ..` in the lanes `from ..` of `block`. Where the length
-/// is no multiple of a block's, the last block goes back over the one before, or is filled up in front.
+/// Neighbouring elements of an array.
+#[derive(Clone, Copy)]
+struct Row<'a, T> {
+    all: &'a [T],
+    start: usize,
+    end: usize,
+}
+
+impl<'a, T> Row<'a, T> {
+    /// All elements.
+    #[inline(always)]
+    fn whole(all: &'a [T]) -> Row<'a, T> {
+        Row { all, start: 0, end: all.len() }
+    }
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.end - self.start
+    }
+    #[inline(always)]
+    fn as_slice(&self) -> &'a [T] {
+        &self.all[self.start..self.end]
+    }
+    /// Some of the elements.
+    #[inline(always)]
+    fn part(self, range: Range<usize>) -> Row<'a, T> {
+        Row { start: self.start + range.start, end: self.start + range.end, ..self }
+    }
+}
+
+/// Rows of one length in blocks: `f(at, from, block)` is given elements `at ..` in the lanes `from ..` of `block`. Where the
+/// length is no multiple of a block's, the last block goes back over what lies before; that it is another row's is no matter, and
+/// to copy the elements of short rows would take longer than the rest. Where nothing lies there, the block is filled up in front.
 #[inline(always)]
-fn blocks<T: Float, const K: usize>(x: [&[T]; K], mut f: impl FnMut(usize, usize, [&[T; LANES]; K])) {
-    let n = x.iter().map(|x| x.len()).min().unwrap_or(0);
+fn blocks<T: Float, const K: usize>(x: [Row<'_, T>; K], mut f: impl FnMut(usize, usize, [&[T; LANES]; K])) {
+    let n = x.iter().map(Row::len).min().unwrap_or(0);
     let whole = n - n % LANES;
+    let slices = x.map(|x| x.as_slice());
     for at in (0..whole).step_by(LANES) {
         let block = from_fn(
             #[inline(always)]
-            |k| x[k][at..].first_chunk().expect("a whole block"),
+            |k| slices[k][at..].first_chunk().expect("a whole block"),
         );
         f(at, 0, block);
     }
     if whole < n {
         let mut filled = [[T::ZERO; LANES]; K];
-        if n < LANES {
-            filled.iter_mut().zip(x).for_each(|(filled, x)| filled[LANES - n..].copy_from_slice(&x[..n]));
+        let before = x.map(|x| x.all[..x.start + n].last_chunk());
+        for ((filled, slice), before) in filled.iter_mut().zip(slices).zip(before) {
+            if before.is_none() {
+                filled[LANES - n..].copy_from_slice(&slice[..n]);
+            }
         }
         let block = from_fn(
             #[inline(always)]
-            |k| x[k][..n].last_chunk().unwrap_or(&filled[k]),
+            |k| before[k].unwrap_or(&filled[k]),
         );
         f(whole, LANES - (n - whole), block);
     }
@@ -64,9 +99,9 @@ fn each_lane<T: Float, const K: usize>(x: [&[T; LANES]; K], f: &impl Fn([T; K]) 
     y
 }
 
-/// `f` of each element of the slices, folded.
+/// `f` of each element of the rows, folded.
 #[inline(always)]
-fn fold<T: Float, F: Fold<T>, const K: usize>(x: [&[T]; K], _: F, f: impl Fn([T; K]) -> T) -> T {
+fn fold<T: Float, F: Fold<T>, const K: usize>(x: [Row<'_, T>; K], _: F, f: impl Fn([T; K]) -> T) -> T {
     let n = x[0].len();
     let mut total = F::START;
     for start in (0..n).step_by(RUN) {
@@ -74,7 +109,7 @@ fn fold<T: Float, F: Fold<T>, const K: usize>(x: [&[T]; K], _: F, f: impl Fn([T;
         blocks(
             from_fn(
                 #[inline(always)]
-                |k| &x[k][start..n.min(start + RUN)],
+                |k| x[k].part(start..n.min(start + RUN)),
             ),
             #[inline(always)]
             |_, from, block| {
@@ -90,9 +125,9 @@ fn fold<T: Float, F: Fold<T>, const K: usize>(x: [&[T]; K], _: F, f: impl Fn([T;
     total
 }
 
-/// `f` of each element of the slices, into a sink.
+/// `f` of each element of the rows, into a sink.
 #[inline(always)]
-fn write<T: Float, const K: usize>(x: [&[T]; K], out: &mut Sink<'_, T>, f: impl Fn([T; K]) -> T) {
+fn write<T: Float, const K: usize>(x: [Row<'_, T>; K], out: &mut Sink<'_, T>, f: impl Fn([T; K]) -> T) {
     if let Sink::Drop = out {
         return;
     }
@@ -190,8 +225,8 @@ impl<T: Float> Rows<T> {
         self.x.as_slice().expect("made contiguous")
     }
     #[inline(always)]
-    fn row(&self, i: usize) -> &[T] {
-        &self.all()[i * self.length..][..self.length]
+    fn row(&self, i: usize) -> Row<'_, T> {
+        Row { all: self.all(), start: i * self.length, end: (i + 1) * self.length }
     }
     /// A computation of `width` elements from each row.
     fn each(&self, of: impl Parts<T, 1>, width: usize, sink: Sink<'_, T>) {
@@ -228,7 +263,7 @@ fn below<T: Float>(x: T, m: T, l: T) -> T {
 
 /// `m = max x` and `Σ e^(x−m)`.
 #[inline(always)]
-fn exponentials<T: Float>(x: &[T]) -> (T, T) {
+fn exponentials<T: Float>(x: Row<'_, T>) -> (T, T) {
     let m = fold(
         [x],
         Max,
@@ -272,7 +307,7 @@ pub(crate) fn softmax_here<T: Float>(x: &Array<T>) -> Array<T> {
             );
             if let Sink::Write(out) = out {
                 let total = fold(
-                    [&*out],
+                    [Row::whole(out)],
                     Sum,
                     #[inline(always)]
                     |[e]| e,
@@ -319,14 +354,9 @@ pub(crate) fn logsumexp_here<T: Float>(x: &Array<T>) -> Array<T> {
     struct LogSumExp<'a, T>(&'a Rows<T>);
     impl<T: Float> Parts<T, 1> for LogSumExp<'_, T> {
         #[inline(always)]
-        fn part(&self, i: usize, [mut out]: [Sink<'_, T>; 1]) {
+        fn part(&self, i: usize, [out]: [Sink<'_, T>; 1]) {
             let (m, total) = exponentials(self.0.row(i));
-            write(
-                [&[m + total.ln()]],
-                &mut out,
-                #[inline(always)]
-                |[y]| y,
-            );
+            out.put(m + total.ln());
         }
     }
     let rows = Rows::new(x, 1);
@@ -416,7 +446,7 @@ pub(crate) fn logsumexp_back_here<T: Float>(x: &Array<T>, g: &Array<T>, into: Si
                 [x],
                 &mut out,
                 #[inline(always)]
-                |[x]| chain(g[0], share(shifted(x, m), total)),
+                |[x]| chain(g.as_slice()[0], share(shifted(x, m), total)),
             );
         }
     }
@@ -456,21 +486,16 @@ pub(crate) fn log_likelihood_here<T: Float>(x: &Array<T>, picks: Picks<'_, T>) -
     struct LogLikelihood<'a, T>(&'a Rows<T>, Picks<'a, T>);
     impl<T: Float> Parts<T, 1> for LogLikelihood<'_, T> {
         #[inline(always)]
-        fn part(&self, i: usize, [mut out]: [Sink<'_, T>; 1]) {
+        fn part(&self, i: usize, [out]: [Sink<'_, T>; 1]) {
             let x = self.0.row(i);
             let says = match self.1.of(i) {
                 Some((column, weight)) => {
                     let (m, total) = exponentials(x);
-                    chain(below(x[column], m, total.ln()), weight)
+                    chain(below(x.as_slice()[column], m, total.ln()), weight)
                 }
                 None => T::ZERO,
             };
-            write(
-                [&[says]],
-                &mut out,
-                #[inline(always)]
-                |[y]| y,
-            );
+            out.put(says);
         }
     }
     let rows = Rows::new(x, 1);
@@ -536,9 +561,9 @@ struct Moments<T> {
 
 impl<T: Float> Moments<T> {
     #[inline(always)]
-    fn of(x: &[T], centred: bool, epsilon: T) -> Moments<T> {
+    fn of(x: Row<'_, T>, centred: bool, epsilon: T) -> Moments<T> {
         let n = T::of(x.len() as f64);
-        let first = if centred { x.first().copied().unwrap_or(T::ZERO) } else { T::ZERO };
+        let first = if centred { x.as_slice().first().copied().unwrap_or(T::ZERO) } else { T::ZERO };
         let mean = if centred {
             fold(
                 [x],
@@ -588,8 +613,8 @@ impl<T: Float> Normalize<'_, T> {
 pub(crate) fn normalize_here<T: Float>(how: &Normalize<'_, T>, x: &Array<T>) -> Array<T> {
     struct Value<'a, T> {
         x: &'a Rows<T>,
-        weight: &'a [T],
-        bias: &'a [T],
+        weight: Row<'a, T>,
+        bias: Row<'a, T>,
         centred: bool,
         epsilon: T,
     }
@@ -609,7 +634,7 @@ pub(crate) fn normalize_here<T: Float>(how: &Normalize<'_, T>, x: &Array<T>) -> 
     let rows = Rows::new(x, how.axes);
     let [weight, bias] =
         [(how.weight, T::ONE), (how.bias, T::ZERO)].map(|(a, or)| numbers(a, rows.length, or));
-    let (weight, bias) = (weight.all(), bias.all());
+    let (weight, bias) = (weight.row(0), bias.row(0));
     let value = Value { x: &rows, weight, bias, centred: how.centred, epsilon: how.epsilon };
     made(x.shape(), |out| rows.each(value, rows.length, out))
 }
@@ -624,7 +649,7 @@ pub(crate) fn normalize_back_here<T: Float>(
     struct Back<'a, T> {
         x: &'a Rows<T>,
         g: &'a Rows<T>,
-        weight: &'a [T],
+        weight: Row<'a, T>,
         centred: bool,
         epsilon: T,
     }
@@ -686,7 +711,7 @@ pub(crate) fn normalize_back_here<T: Float>(
     let (n, groups) = (x.length, x.number.div_ceil(GROUP));
     let weight = numbers(how.weight, n, T::ONE);
     let (centred, epsilon) = (how.centred, how.epsilon);
-    let back = Back { x: &x, g: &g, weight: weight.all(), centred, epsilon };
+    let back = Back { x: &x, g: &g, weight: weight.row(0), centred, epsilon };
     let mut sums = parameters.then(|| Buffer::scratch(groups * 2 * n));
     let out = [
         Output { sink: into, width: GROUP * n },
