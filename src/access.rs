@@ -57,6 +57,12 @@ impl<T: Float> Tensor<T> {
         self.0.notes.clear_grad();
     }
 
+    /// Whether somebody else holds it too: a graph, or another clone. Not for long, perhaps, where there are other threads.
+    #[doc(hidden)]
+    pub fn is_shared(&self) -> bool {
+        self.0.count() > 1
+    }
+
     /// The op that computed it; none for a leaf or a constant.
     pub fn op(&self) -> Option<&dyn Op<T>> {
         self.0.how.as_ref().map(|(op, _)| &**op)

@@ -4,9 +4,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+import numpy as np
+
 from femtograd import _femtograd as engine
 from femtograd._femtograd import Tensor
-from femtograd._tree import is_real
+from femtograd._tree import is_real, leaves
 
 _Function = Callable[..., Any]
 
@@ -29,7 +31,7 @@ class _Arguments:
             args[i] = x
         return args
 
-    def wanted(self, name: str, back: Any, wanted: list[int]) -> list[Any]:
+    def wanted(self, name: str, back: Any, y: Tensor, flat: Sequence[Tensor], wanted: list[int]) -> list[Any]:
         """Of what a rule returned for the arguments, those that are wanted."""
         if not isinstance(back, (tuple, list)):
             back = (back,)
@@ -40,7 +42,24 @@ class _Arguments:
                 f"{name}: its vjp returned {len(back)} cotangents for {len(self.args)} arguments: one for each, "
                 "None where there is none"
             )
+        for i in wanted:
+            shape = None if back[i] is None else np.shape(back[i])
+            if shape not in (None, flat[i].shape, y.shape):
+                raise ValueError(
+                    f"{name}: its vjp returned a cotangent of shape {list(shape or ())} for argument {self.places[i]} of "
+                    f"shape {list(flat[i].shape)}\n  at {y.location}"
+                )
         return [back[i] for i in wanted]
+
+    def refuse_hidden(self, name: str, kwargs: dict[str, Any]) -> None:
+        """Refuses variables where no rule gives them a gradient."""
+        hidden = [(f"argument {i}", x) for i, x in enumerate(self.args) if x is not None]
+        for where, x in hidden + [(f"the keyword {key!r}", x) for key, x in kwargs.items()]:
+            if any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in leaves(x)):
+                raise TypeError(
+                    f"{name}: {where} holds a variable, to which its rule would give no gradient: pass it as a positional "
+                    "argument of its own, or its detach()"
+                )
 
 
 class custom_gradient:
@@ -52,7 +71,8 @@ class custom_gradient:
     for the way back are the arguments and the result themselves.
 
     Tensors, floats and arrays of floats among the positional arguments are differentiated by; others (sizes, labels) pass
-    through as they are, as do keywords, which the rule gets too.
+    through as they are, as do keywords, which the rule gets too. A variable inside a list, a dict or a keyword would lose
+    its gradient and is a TypeError.
 
     >>> import numpy as np
     >>> @femtograd.custom_gradient
@@ -96,12 +116,13 @@ class custom_gradient:
         if rule is None:
             raise TypeError(f"{self._name}: it has no rule for its derivative yet: give it one with defvjp")
         name, given, f = self._name, _Arguments(args), self._f
+        given.refuse_hidden(name, kwargs)
 
         def forward(flat: Sequence[Tensor]) -> Any:
             return f(*given.all(flat), **kwargs)
 
         def vjp(g: Tensor, y: Tensor, flat: Sequence[Tensor], wanted: list[int]) -> list[Any]:
-            return given.wanted(name, rule(g, y, *given.all(flat), **kwargs), wanted)
+            return given.wanted(name, rule(g, y, *given.all(flat), **kwargs), y, flat, wanted)
 
         return engine._apply(name, forward, vjp, None, False, given.of(args))
 
@@ -134,12 +155,13 @@ class Op:
 
     def __call__(self, *args: Any) -> Tensor:
         name, given = self.name or type(self).__name__.lower(), _Arguments(args)
+        given.refuse_hidden(name, {})
 
         def forward(flat: Sequence[Tensor]) -> Any:
             return self.forward(*given.all(flat))
 
         def vjp(g: Tensor, y: Tensor, flat: Sequence[Tensor], wanted: list[int]) -> list[Any]:
-            return given.wanted(name, self.vjp(g, y, *given.all(flat)), wanted)
+            return given.wanted(name, self.vjp(g, y, *given.all(flat)), y, flat, wanted)
 
         def jvp(dx: Sequence[Tensor | None], y: Tensor, flat: Sequence[Tensor]) -> Any:
             moves: list[Tensor | None] = [None] * len(given.args)

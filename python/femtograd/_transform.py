@@ -157,10 +157,10 @@ def _arguments(name: str, args: Any, along: Any, what: str) -> tuple[tuple[Any, 
 
 
 def jvp(f: _Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
-    """`(y, ∂y/∂x·dx)`: the value of a function at the tuple of arguments `primals`, and its change when they move along
+    """`(y, ∂y/∂x·dx)`: the value of a function at the tuple or list of arguments `primals`, and its change when they move along
     `tangents`: the Jacobian-vector product, by forward mode.
 
-    A function of one argument takes it without the tuple.
+    A function of one argument takes it without the tuple, unless it is itself a tuple or list.
 
     >>> y, dy = femtograd.jvp(lambda x, k: x**2 * k, (3.0, 1.0), (1.0, 0.5))
     >>> print(y, dy)  # 2xk·dx + x²·dk

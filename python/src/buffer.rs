@@ -7,7 +7,7 @@ use crate::{each, guard};
 use femtograd::kernels::{Buffer, Layout};
 use femtograd::{Array, Shape};
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyBufferError, PyTypeError};
+use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::{c_int, c_void};
@@ -21,6 +21,13 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
     } else {
         np.call_method1("from_dlpack", (x,))?
     };
+    if x.get_type().hasattr("soften_mask")?
+        && np.getattr("ma")?.call_method1("is_masked", (x,))?.is_truthy()?
+    {
+        return Err(PyTypeError::new_err(
+            "a masked array: a tensor has no mask. Fill it first, with filled()",
+        ));
+    }
     let dtype = array.getattr("dtype")?;
     let kind: String = dtype.getattr("kind")?.extract()?;
     if !matches!(kind.as_str(), "f" | "i" | "u" | "b") {
@@ -99,6 +106,13 @@ struct Export {
     strides: Vec<isize>,
 }
 
+/// The most axes of NumPy's arrays and of buffers.
+const DEEPEST: usize = 64;
+
+fn too_deep(x: &Any) -> String {
+    format!("an array has {DEEPEST} axes at most, and this tensor {}", x.shape().len())
+}
+
 #[pymethods]
 impl PyTensor {
     /// The numbers for reading, where they lie.
@@ -114,6 +128,9 @@ impl PyTensor {
         }
         let strided = flags & ffi::PyBUF_STRIDES == ffi::PyBUF_STRIDES;
         let x = slf.get().any(slf.py());
+        if x.shape().len() > DEEPEST {
+            return Err(PyBufferError::new_err(too_deep(&x)));
+        }
         fn fill<T: Real>(numbers: &Array<T>, strided: bool, view: &mut ffi::Py_buffer) -> Export {
             let mut layout = numbers.layout();
             let size = size_of::<T>();
@@ -189,6 +206,9 @@ impl PyTensor {
                 x.data();
             })
         })?; // NumPy would not say why there is no buffer
+        if x.shape().len() > DEEPEST {
+            return Err(PyValueError::new_err(too_deep(&x)));
+        }
         convert::numpy(py)?.call_method1("asarray", (slf,))
     }
 
@@ -208,6 +228,12 @@ impl PyTensor {
         let py = slf.py();
         if spec.is_empty() {
             return Ok(PyTensor::__str__(slf)?.into_pyobject(py)?.into_any());
+        }
+        let x = slf.get().any(py);
+        if x.len() != 1 {
+            let why =
+                format!("{spec:?} formats a single number, and this tensor has the shape {:?}", x.shape());
+            return Err(PyTypeError::new_err(why));
         }
         slf.call_method0("item")?.call_method1("__format__", (spec,))
     }

@@ -82,13 +82,13 @@ pub fn dtype<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
 
 /// Which of the two types is meant by whatever NumPy understands as a dtype.
 pub fn float_type(of: &Bound<'_, PyAny>) -> PyResult<&'static str> {
-    let name = match of.cast::<PyString>() {
-        Ok(name) => name.to_string(),
-        Err(_) => numpy(of.py())?.getattr("dtype")?.call1((of,))?.getattr("name")?.extract()?,
+    let name = match of.cast::<PyString>().map(|name| name.to_string()) {
+        Ok(name) if name == f32::NAME || name == f64::NAME => name,
+        _ => numpy(of.py())?.getattr("dtype")?.call1((of,))?.getattr("name")?.extract()?,
     };
     match name.as_str() {
         "float32" => Ok(f32::NAME),
-        "float64" | "float" => Ok(f64::NAME),
+        "float64" => Ok(f64::NAME),
         _ => Err(PyTypeError::new_err(format!("a tensor is float32 or float64, not {name}"))),
     }
 }

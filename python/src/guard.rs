@@ -66,9 +66,9 @@ fn exception(py: Python<'_>, what: Box<dyn Any + Send>) -> PyErr {
     };
     let what = match what.downcast::<Mistake>() {
         Ok(mistake) if mistake.place() == place::nowhere() => {
-            return PyValueError::new_err(mistake.at(place::here(py)).to_string());
+            return PyValueError::new_err(in_python(&mistake.at(place::here(py)).to_string()));
         }
-        Ok(mistake) => return PyValueError::new_err(mistake.to_string()),
+        Ok(mistake) => return PyValueError::new_err(in_python(&mistake.to_string())),
         Err(what) => what,
     };
     let text = match (what.downcast_ref::<String>(), what.downcast_ref::<&str>()) {
@@ -81,6 +81,23 @@ fn exception(py: Python<'_>, what: Box<dyn Any + Send>) -> PyErr {
     }
     let place = place::here(py);
     PyRuntimeError::new_err(format!("internal error at {place}: {text}. This is a fault of femtograd itself"))
+}
+
+/// A message of the library with the names that things have in Python.
+#[cold]
+fn in_python(message: &str) -> String {
+    const NAMES: [(&str, &str); 9] = [
+        ("backward_with, gradients_with, vjp", "the cotangent of backward or gradients, vjp"),
+        ("backward_with:", "backward:"),
+        ("gradients_with:", "gradients:"),
+        ("set_data:", "data:"),
+        ("set_grad:", "grad:"),
+        ("inverse:", "inv:"),
+        ("pad: Reflect", "pad: \"reflect\""),
+        ("pad: Edge", "pad: \"edge\""),
+        ("Tensor::new", "Tensor(…)"),
+    ];
+    NAMES.iter().fold(message.into(), |text, (rust, python)| text.replace(rust, python))
 }
 
 /// Calls Python from within the library; an exception unwinds through it.

@@ -7,6 +7,7 @@ mod arithmetic;
 mod buffer;
 mod convert;
 mod copies;
+mod earlier;
 mod graph;
 mod guard;
 mod inspect;

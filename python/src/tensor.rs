@@ -2,7 +2,7 @@
 
 use crate::any::{Any, Real, is_single};
 use crate::convert::{self, Numbers};
-use crate::{each, guard, objects};
+use crate::{each, earlier, guard, objects};
 use femtograd::{Array, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -30,6 +30,8 @@ pub struct PyTensor {
     updating: AtomicBool,
     /// Where this object lies, once it is noted as its node's.
     pub address: AtomicUsize,
+    /// The parents' objects, once somebody has asked for them: while this one is there, they stay the same. As of `now`.
+    parents: UnsafeCell<Option<Py<PyTuple>>>,
 }
 
 // SAFETY: what lies in the cell may be sent and shared; it is reached as `now` and `updating` say.
@@ -44,7 +46,12 @@ impl Drop for PyTensor {
 impl PyTensor {
     #[inline]
     pub fn new(x: Any) -> PyTensor {
-        PyTensor { now: UnsafeCell::new(x), updating: AtomicBool::new(false), address: AtomicUsize::new(0) }
+        PyTensor {
+            now: UnsafeCell::new(x),
+            updating: AtomicBool::new(false),
+            address: AtomicUsize::new(0),
+            parents: UnsafeCell::new(None),
+        }
     }
     /// Waits until nobody is updating it, and lets other threads go on meanwhile: whoever is may need the interpreter's lock.
     #[inline]
@@ -68,8 +75,10 @@ impl PyTensor {
     pub fn put(&self, py: Python<'_>, new: Any) {
         self.wait(py);
         // SAFETY: as in `any`. What was there goes only afterwards, since whatever goes may run code.
-        let old = unsafe { std::mem::replace(&mut *self.now.get(), new) };
+        let (old, parents) =
+            unsafe { (std::mem::replace(&mut *self.now.get(), new), (*self.parents.get()).take()) };
         objects::forget(self.address.swap(0, Relaxed), old.id());
+        drop(parents);
     }
     /// Changes what several different objects stand for, of so many numbers in all, each held by nobody but its object while
     /// `f` runs; what unwinds from `f` must have changed nothing.
@@ -85,6 +94,8 @@ impl PyTensor {
                 self.0.iter().for_each(|object| object.updating.store(false, Release));
             }
         }
+        // SAFETY: as in `put`.
+        drop::<Vec<_>>(of.iter().map(|object| unsafe { (*object.parents.get()).take() }).collect());
         // All at once, so that two threads never wait for each other.
         while let Some(object) = of.iter().find(|object| object.updating.load(Acquire)) {
             object.wait(py);
@@ -140,7 +151,7 @@ pub fn of_one_type(op: &str, xs: Vec<Any>) -> PyResult<Typed> {
             format!("variable{label} of shape {:?}, made at {}", x.shape(), x.location())
         };
         PyTypeError::new_err(format!(
-            "{op}: a float32 {} and a float64 {} do not mix: make both of one type, with dtype= or astype",
+            "{op}: a float32 {} and a float64 {} do not mix: make both of one type, with dtype=",
             name(&xs[a]),
             name(&xs[b])
         ))
@@ -178,7 +189,8 @@ impl PyTensor {
     }
 
     /// The value, as a constant tensor that shares the numbers. Assigning to it puts a new leaf with another value in this
-    /// object: how a parameter is updated. The new leaf has no gradient yet; graphs recorded earlier keep the old one.
+    /// object: how a parameter is updated. The gradient stays. Graphs recorded earlier keep the old value, and what they give as a
+    /// gradient arrives here.
     ///
     /// >>> p = Tensor(1.0)
     /// >>> (p * p).backward()
@@ -203,7 +215,9 @@ impl PyTensor {
                 Any::F64(x)
             }
         })?;
-        self.put(py, new);
+        let old = self.any(py);
+        self.put(py, new.clone());
+        earlier::replaced(old, &new);
         Ok(())
     }
 
@@ -287,12 +301,15 @@ impl PyTensor {
         let (py, x) = (slf.py(), slf.get().any(slf.py()));
         let cotangent = cotangent.map(|g| convert::numbers(g, None)).transpose()?;
         let numbers = work_behind(&x);
-        match (x, cotangent) {
+        earlier::settle();
+        let done = match (x, cotangent) {
             (Any::F32(x), None) => guard::call_quick(py, numbers, move || x.backward()),
             (Any::F64(x), None) => guard::call_quick(py, numbers, move || x.backward()),
             (Any::F32(x), Some(g)) => guard::call_quick(py, numbers, move || x.backward_with(g.own::<f32>())),
             (Any::F64(x), Some(g)) => guard::call_quick(py, numbers, move || x.backward_with(g.own::<f64>())),
-        }
+        };
+        earlier::settle();
+        done
     }
 
     /// What it was computed from, in the op's order; empty for a leaf or a constant.
@@ -304,9 +321,20 @@ impl PyTensor {
     /// True
     #[getter]
     fn parents<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        // SAFETY: as in `any`; the tuple may change only once this borrow has ended.
+        if let Some(known) = unsafe { &*self.parents.get() } {
+            return Ok(known.bind(py).clone());
+        }
+        let now = self.any(py);
         let parents: Vec<_> =
-            self.any(py).parents().into_iter().map(|x| objects::object(py, x)).collect::<PyResult<_>>()?;
-        PyTuple::new(py, parents)
+            now.parents().into_iter().map(|x| objects::object(py, x)).collect::<PyResult<_>>()?;
+        let parents = PyTuple::new(py, parents)?;
+        // SAFETY: as in `put`. What others did meanwhile holds; none of that changes whose parents these are.
+        let shown = unsafe { &mut *self.parents.get() };
+        if shown.is_none() && self.any(py).id() == now.id() && !parents.is_empty() {
+            *shown = Some(parents.clone().unbind());
+        }
+        Ok(parents)
     }
 
     /// The parents as a set.

@@ -428,7 +428,7 @@ pub fn apply<'py>(
 #[pymethods]
 impl PyTensor {
     /// The same values, with a function on the way back: the cotangent `g` that arrives here goes on as `f(g)`, or as it is if
-    /// `f` returns None.
+    /// `f` returns None. It is the result that has the hook: what is computed from this tensor itself does not pass it.
     ///
     /// >>> x = Tensor([1.0, 2.0])
     /// >>> h = (x * 10).hook(lambda g: 0.5 * g)  # halves what comes from above

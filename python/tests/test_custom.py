@@ -92,6 +92,24 @@ class Strange(Exception):
     pass
 
 
+def test_no_variable_hides_from_its_rule():
+    f = custom_gradient(lambda x, d=None, k=1.0: x * 2, lambda g, y, x, d=None, k=1.0: (g * 2, None))
+    x, w = Tensor(1.0), Tensor(5.0)
+    with pytest.raises(TypeError, match="<lambda>: argument 1 holds a variable"):
+        f(x, {"a": [w]})
+    with pytest.raises(TypeError, match="keyword 'k' holds a variable"):
+        f(x, k=w)
+    f(x, {"a": [w.detach()]}, k=w.detach()).backward()
+    assert x.grad == 2.0 and not w.has_grad
+
+    class Same(femtograd.Op):
+        def forward(self, x, more):
+            return x * 1
+
+    with pytest.raises(TypeError, match="same: argument 1 holds a variable"):
+        Same()(x, [w])
+
+
 def test_mistakes():
     bare = custom_gradient(lambda x: x * 1)
     with pytest.raises(TypeError, match="no rule"):
@@ -101,6 +119,8 @@ def test_mistakes():
     bare.defvjp(lambda g, y, x: constant([1.0, 2.0, 3.0]))
     with pytest.raises(ValueError, match=r"shape(.|\n)*test_custom\.py"):
         bare(Tensor([1.0, 2.0])).backward([1.0, 1.0])
+    with pytest.raises(ValueError, match=r"shape \[3\] for argument 0 of shape \[\](.|\n)*test_custom\.py"):
+        bare(Tensor(1.0)).backward()
     bare.defvjp(lambda g, y, x: (g, g, g))
     with pytest.raises(ValueError, match="3 cotangents for 1 argument"):
         bare(Tensor(1.0)).backward()

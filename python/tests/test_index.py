@@ -127,6 +127,13 @@ def test_whatever_is_given_is_an_index_or_an_index_error(shape, key):
         assert Tensor(a)[key].shape == expected
 
 
+def test_a_mask_of_nothing_chooses_nothing():
+    for shape in [(0, 1), (2, 3), (1, 0)]:
+        check(shape, (..., np.array([], dtype=bool)))
+    check((2, 3), np.zeros((2, 0), dtype=bool))
+    check((2, 3), np.zeros(3, dtype=bool))  # an IndexError
+
+
 def test_logits_of_classes():
     x = Tensor(np.arange(12.0).reshape(4, 3))
     classes = [2, 0, 1, 1]

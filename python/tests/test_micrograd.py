@@ -142,3 +142,66 @@ def test_training():
         learning_rate = 1.0 - 0.9 * k / 100
         for p in model.parameters():
             p.data -= learning_rate * p.grad
+
+
+def test_a_walk_that_holds_nothing_but_ids():
+    y = Value(1.0)
+    for _ in range(6):
+        y = (y * 2.0) + (y * 3.0)
+
+    def count(of):
+        waiting, seen = [y], set()
+        while waiting:
+            n = waiting.pop()
+            if of(n) not in seen:
+                seen.add(of(n))
+                waiting.extend(n._prev)
+        return len(seen)
+
+    assert count(id) == count(lambda n: n) == 1 + 6 * 5
+    z = Value(3.0) * Value(4.0) + Value(5.0)
+    before = sorted(map(id, z._prev))
+    others = [Value(float(i)) for i in range(50)]
+    assert sorted(map(id, z._prev)) == before and not set(map(id, others)) & set(before)
+
+
+def test_a_long_graph_that_was_walked_goes_without_recursion():
+    x = y = Value(1.0)
+    for _ in range(100_000):
+        y = y * 1.0
+    n = y
+    while n._prev:
+        (n, *_) = n.parents
+    assert n is x
+    del n, y
+    (x * 2).backward()
+    assert x.grad == 2.0
+
+
+def test_an_update_keeps_the_gradient():
+    t = Value(2.0)
+    (t * 3).backward()
+    t.data -= 0.1 * t.grad
+    assert t.grad == 3.0  # and whoever forgets zero_grad() sees the next one added
+    (t * 3).backward()
+    assert t.grad == 6.0
+    t.zero_grad()
+    assert not t.has_grad
+
+
+@pytest.mark.parametrize("start", [2.0, np.array([2.0, 3.0]), np.array([2.0, 3.0], dtype="float32")])
+def test_gradients_of_graphs_from_before_an_update_arrive(start):
+    w = Value(start)
+    first, second, third = (w * w).sum(), (w * 3).sum(), (w * 5).sum()
+    first.backward()
+    w.data -= 0.1 * w.grad
+    second.backward()
+    assert np.array_equal(w.grad, 2 * start + 3)
+    fourth = (w * 7).sum()
+    w.data = w.data * 2
+    w.data = w.data + 1
+    del first, second
+    w.zero_grad()
+    third.backward()
+    fourth.backward()
+    assert np.array_equal(w.grad, 0 * start + 12)

@@ -396,3 +396,39 @@ def test_a_loop_in_numpys_numbers():
         b.data -= 0.3 * b.grad
     assert math.isclose(w, 3, abs_tol=1e-3) and math.isclose(b, 1, abs_tol=1e-3)
     assert femtograd.exp(np.float64(1.0)).item() == math.e
+
+
+def test_what_arrays_cannot_say_is_refused():
+    masked = np.ma.array([1.0, 2.0], mask=[False, True])
+    with pytest.raises(TypeError, match="no mask"):
+        Tensor(masked)
+    assert Tensor(masked.filled(0.0)).tolist() == [1.0, 0.0]
+    assert Tensor(np.ma.array([1.0, 2.0])).tolist() == [1.0, 2.0]
+    deep = Tensor(1.0).reshape(*[1] * 65)
+    with pytest.raises(ValueError, match="64 axes at most, and this tensor 65"):
+        deep.numpy()
+    with pytest.raises(TypeError, match="formats a single number"):
+        f"{Tensor([1.0, 2.0]):.2f}"
+
+
+@pytest.mark.parametrize("name", ["f4", "f", "single", "<f4", np.float32, "float32", np.dtype("f4")])
+def test_every_name_of_a_type(name):
+    assert Tensor(2.0, dtype=name).dtype == np.float32
+    with pytest.raises(TypeError, match="int32"):
+        Tensor(2.0, dtype="i4")
+
+
+def test_messages_speak_python():
+    x = Tensor([1.0, 2.0])
+    for call in [
+        lambda: (x * 2).backward(),
+        lambda: (x * 2).backward([1.0]),
+        lambda: constant(1.0).backward(),
+        lambda: setattr(x, "data", 3.0),
+        lambda: setattr(x, "grad", [1.0]),
+        lambda: Tensor(np.zeros((2, 3))).inv(),
+    ]:
+        with pytest.raises(ValueError) as error:
+            call()
+        for word in ["backward_with", "gradients_with", "set_", "::", "inverse"]:
+            assert word not in str(error.value)

@@ -199,7 +199,8 @@ fn plan<'py>(key: &Bound<'py, PyAny>, of: &[usize]) -> PyResult<Plan> {
                     array(&mut plan, Integers::Known(values), vec![n], 1, &mut gap);
                     continue;
                 }
-                if of[k..k + shape.len()] != shape[..] {
+                // Of length 0 it chooses nothing, whatever the axis, as in NumPy.
+                if shape.iter().zip(&of[k..]).any(|(&mask, &n)| mask != n && mask != 0) {
                     let why =
                         format!("a mask of shape {shape:?} does not fit axes {k} to {}", k + shape.len() - 1);
                     return Err(wrong(py, &why, of));
