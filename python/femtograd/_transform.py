@@ -1,6 +1,9 @@
 """Derivatives of functions and of recorded results."""
 
 import functools
+import os
+import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
@@ -10,6 +13,17 @@ from femtograd._tree import Structured, filled, is_leaf, is_tensor, leaves, leav
 
 _Function = Callable[..., Any]
 _Argnums = int | Sequence[int]
+
+
+_PACKAGE = os.path.dirname(__file__)
+
+
+def warn(message: str) -> None:
+    """A RuntimeWarning at the caller's line, outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    warnings.warn_explicit(message, RuntimeWarning, frame.f_code.co_filename, frame.f_lineno)
 
 
 def _check(name: str, f: Any) -> None:
@@ -45,7 +59,15 @@ class _Call:
             given = list(args)
             for i, x in zip(numbers, chosen, strict=True):
                 given[i] = x
-            return f(*given, **kwargs)
+            before = engine._values_read()
+            y = f(*given, **kwargs)
+            if engine._values_read() != before and not any(map(is_tensor, leaves(y))):
+                warn(
+                    f"{name}: {getattr(f, '__name__', 'the function')} read the value of a variable and returned a plain "
+                    f"{type(y).__name__}, which is a constant to its derivative: compute with tensors, without float(), "
+                    "item() and numpy()"
+                )
+            return y
 
         self.f = of_chosen
 
@@ -74,7 +96,8 @@ def grad(f: _Function, argnums: _Argnums = 0, *, has_aux: bool = False) -> _Func
     they are, as do keywords. Derivatives nest, and what `f` uses besides its arguments stays differentiable. With `has_aux`
     the function returns `(y, aux)`, and its derivative `(gradient, aux)`.
 
-    Raises ValueError if `f` does not return one number, TypeError if there is nothing to differentiate by.
+    Raises ValueError if `f` does not return one number, TypeError if there is nothing to differentiate by. Warns if `f` read the
+    value of a variable (`float(x)`, `x.item()`, `x.numpy()`) and returned no tensor: its derivative is 0.
 
     >>> def f(x): return x.tanh()
     >>> print(f"{femtograd.grad(f)(0.5):.4f} {femtograd.grad(femtograd.grad(f))(0.5):.4f}")

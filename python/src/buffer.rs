@@ -131,6 +131,7 @@ impl PyTensor {
         if x.shape().len() > DEEPEST {
             return Err(PyBufferError::new_err(too_deep(&x)));
         }
+        convert::note_read(&x);
         fn fill<T: Real>(numbers: &Array<T>, strided: bool, view: &mut ffi::Py_buffer) -> Export {
             let mut layout = numbers.layout();
             let size = size_of::<T>();

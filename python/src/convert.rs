@@ -11,6 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyList, PyString, PyTuple};
+use std::cell::Cell;
 
 /// An array of either type.
 #[derive(Clone)]
@@ -252,6 +253,25 @@ pub fn positions<'py>(py: Python<'py>, x: &femtograd::Indices) -> PyResult<Bound
     let array =
         numpy(py)?.call_method1("frombuffer", (pyo3::types::PyByteArray::new(py, &bytes), "int64"))?;
     array.call_method1("reshape", (PyTuple::new(py, x.shape())?,))
+}
+
+thread_local! {
+    static READ: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Notes that the value of a variable is about to leave the graph, as a number or an array.
+#[inline]
+pub fn note_read(x: &Any) {
+    if x.wants_grad() {
+        READ.set(READ.get() + 1);
+    }
+}
+
+/// How often this thread has read the value of a variable.
+#[pyfunction]
+#[pyo3(name = "_values_read")]
+pub fn values_read() -> u64 {
+    READ.get()
 }
 
 /// The number as a float of Python.

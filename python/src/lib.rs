@@ -31,6 +31,8 @@ mod _femtograd {
     use super::*;
 
     #[pymodule_export]
+    use super::convert::values_read;
+    #[pymodule_export]
     use super::copies::{from_dlpack, restore};
     #[pymodule_export]
     use super::tensor::PyTensor;

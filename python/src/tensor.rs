@@ -476,6 +476,7 @@ impl PyTensor {
             let why = format!("item: a tensor of shape {:?} is not one number", x.shape());
             return Err(PyValueError::new_err(why));
         }
+        convert::note_read(&x);
         guard::call(py, || each!(&x, x -> convert::to_f64(x.item())))
     }
 

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import math
 import threading
+import warnings
 from collections import OrderedDict, defaultdict, namedtuple
 from typing import Any
 
@@ -492,3 +493,28 @@ def test_two_threads():
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: float(x) ** 2,
+        lambda x: x.item() * 2,
+        lambda x: math.sqrt(x),
+        lambda x: np.asarray(x) ** 2,
+        lambda x: np.array([1.0, 2.0]).dot((x * np.ones(2)).numpy()),
+    ],
+)
+def test_values_that_leave_the_graph_are_not_lost_in_silence(f):
+    with pytest.warns(RuntimeWarning, match="grad: <lambda> read the value of a variable") as record:
+        assert grad(f)(4.0) == 0.0
+    assert record[0].filename == __file__
+
+
+def test_no_warning_where_nothing_is_lost():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert grad(lambda x: x * 2 if float(x) > 0 else x)(4.0) == 2.0
+        assert grad(lambda x: 3.0)(4.0) == 0.0
+        assert grad(lambda x: x if x > 0 else 0.0)(-4.0) == 0.0
+        assert grad(lambda x: x * x.detach().item())(4.0) == 4.0
