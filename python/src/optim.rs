@@ -60,6 +60,10 @@ impl Parameters {
             found.numbers += x.len();
             found.objects.push(object.unbind());
         }
+        if found.objects.is_empty() {
+            let why = "there is no parameter here: a generator gives its own only once";
+            return Err(PyValueError::new_err(format!("{op}: {why}{}", line())));
+        }
         Ok(found)
     }
 

@@ -94,12 +94,12 @@ impl PyTensor {
                 self.0.iter().for_each(|object| object.updating.store(false, Release));
             }
         }
-        // SAFETY: as in `put`.
-        drop::<Vec<_>>(of.iter().map(|object| unsafe { (*object.parents.get()).take() }).collect());
         // All at once, so that two threads never wait for each other.
         while let Some(object) = of.iter().find(|object| object.updating.load(Acquire)) {
             object.wait(py);
         }
+        // SAFETY: as in `put`. They go when all is done, since whatever goes may run code.
+        let _parents: Vec<_> = of.iter().map(|object| unsafe { (*object.parents.get()).take() }).collect();
         of.iter().for_each(|object| object.updating.store(true, Relaxed));
         let updating = Updating(of);
         guard::call_long(py, numbers, || {

@@ -491,6 +491,14 @@ def test_a_step_without_a_gradient_changes_nothing(kind):
             p.data = np.ones(p.shape)
 
 
+@pytest.mark.parametrize("make", [optim.Adam, lambda parameters: optim.Sgd(parameters, lr=0.1)])
+def test_an_optimiser_of_nothing(make):
+    parameters = (p for p in [Tensor(1.0)])
+    make(parameters)
+    with pytest.raises(ValueError, match="no parameter here(.|\n)*test_nn.py"):
+        make(parameters)
+
+
 @pytest.mark.parametrize(
     ("call", "kind"),
     [
