@@ -4,11 +4,17 @@
 //! All of it is computed in `f64`, whatever the numbers are: the condition of a matrix can take more digits than an `f32`
 //! has.
 //!
-//! Between two matrices it may be [interrupted](crate::on_poll); one factorisation or solution is done in one piece.
+//! A factorisation or solution is done in one piece. Where it takes long and may be [interrupted](crate::on_poll), that is on a
+//! thread of its own, which goes on to its end if nobody waits for it any more.
 
 use crate::array::count;
+use crate::poll::{poll_for, watched};
 use crate::{Array, Error, Float, Result, Shape, broadcast, poll};
 use nalgebra::{Cholesky, DMatrix, Dyn, LU};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 /// The part of a matrix that counts. The rest is taken to be 0, and is not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +43,7 @@ pub(crate) fn solve_here<T: Float>(a: &Array<T>, b: &Array<T>) -> Result<Array<T
     if let Some(i) = factors.iter().position(|lu| !lu.is_invertible()) {
         return Err(unfit(a, i, "is singular"));
     }
-    Ok(systems.solved(b, |i, b| factors[i].solve(b)))
+    Ok(systems.solved(b, factors, LU::solve))
 }
 
 /// `a⁻¹·b` where only one triangle of `a` counts; leading axes broadcast.
@@ -62,9 +68,9 @@ pub(crate) fn solve_triangular_here<T: Float>(
     if let Some(i) = matrices.iter().position(|m| m.diagonal().iter().any(|&v| v == 0.0)) {
         return Err(unfit(a, i, "is singular: there is a 0 on its diagonal"));
     }
-    Ok(systems.solved(b, |i, b| match triangle {
-        Triangle::Lower | Triangle::UnitLower => matrices[i].solve_lower_triangular(b),
-        Triangle::Upper | Triangle::UnitUpper => matrices[i].solve_upper_triangular(b),
+    Ok(systems.solved(b, matrices, move |a, b| match triangle {
+        Triangle::Lower | Triangle::UnitLower => a.solve_lower_triangular(b),
+        Triangle::Upper | Triangle::UnitUpper => a.solve_upper_triangular(b),
     }))
 }
 
@@ -80,9 +86,8 @@ pub(crate) fn cholesky_here<T: Float>(x: &Array<T>) -> Result<Array<T>> {
     let mut factors = Vec::new();
     check_square(x)?;
     for (i, m) in matrices(x).into_iter().enumerate() {
-        poll_before(m.nrows(), m.ncols());
         let symmetric = (&m + m.transpose()) * 0.5;
-        match Cholesky::new(symmetric) {
+        match in_one_piece(m.nrows(), m.ncols(), || Cholesky::new(symmetric)) {
             Some(factor) => factors.push(factor.l()),
             None => return Err(unfit(x, i, "is not positive definite")),
         }
@@ -124,13 +129,30 @@ fn check_square<T: Float>(x: &Array<T>) -> Result<()> {
 
 /// The factors of a matrix, `p·m = l·u`.
 fn factor(m: DMatrix<f64>) -> LU<f64, Dyn, Dyn> {
-    poll_before(m.nrows(), m.ncols());
-    m.lu()
+    in_one_piece(m.nrows(), m.ncols(), || m.lu())
 }
 
-/// Before work on so many rows and columns that cannot be interrupted.
-fn poll_before(rows: usize, columns: usize) {
-    poll(rows.saturating_mul(rows).saturating_mul(columns).saturating_mul(4));
+/// Runs what cannot be interrupted, on so many rows and columns.
+fn in_one_piece<R: Send + 'static>(rows: usize, columns: usize, f: impl FnOnce() -> R + Send + 'static) -> R {
+    const LONG: usize = 1 << 28; // some hundredths of a second
+    const OFTEN: Duration = Duration::from_millis(20);
+    let work = rows.saturating_mul(rows).saturating_mul(columns).saturating_mul(4);
+    if work < LONG || !watched() || !cfg!(feature = "threads") {
+        poll(work);
+        return f();
+    }
+    let (done, result) = channel();
+    let thread = std::thread::spawn(move || done.send(f()).ok());
+    loop {
+        match result.recv_timeout(OFTEN) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Timeout) => poll_for(OFTEN),
+            Err(RecvTimeoutError::Disconnected) => match thread.join() {
+                Err(panic) => resume_unwind(panic),
+                Ok(_) => unreachable!("it sends what it has before it ends"),
+            },
+        }
+    }
 }
 
 /// Each matrix of a batch.
@@ -179,19 +201,22 @@ impl Systems {
         })
     }
 
-    /// The solutions, from `solution(number of the matrix, right-hand side)`.
-    fn solved<T: Float>(
+    /// The solutions, from `solution(matrix, right-hand side)`.
+    fn solved<T: Float, M: Send + Sync + 'static>(
         &self,
         b: &Array<T>,
-        solution: impl Fn(usize, &DMatrix<f64>) -> Option<DMatrix<f64>>,
+        matrices: Vec<M>,
+        solution: impl Fn(&M, &DMatrix<f64>) -> Option<DMatrix<f64>> + Copy + Send + 'static,
     ) -> Array<T> {
         if count(&self.shape) == 0 {
             return Array::zeros(&self.shape);
         }
-        let sides = matrices(b);
+        let matrices: Vec<_> = matrices.into_iter().map(Arc::new).collect();
+        let sides: Vec<_> = self::matrices(b).into_iter().map(Arc::new).collect();
         let solved = |&(i, j): &(usize, usize)| {
-            poll_before(sides[j].nrows(), sides[j].ncols());
-            solution(i, &sides[j]).expect("not singular: checked before")
+            let (a, b) = (matrices[i].clone(), sides[j].clone());
+            let solved = in_one_piece(b.nrows(), b.ncols(), move || solution(&a, &b));
+            solved.expect("not singular: checked before")
         };
         array(&self.pairs.iter().map(solved).collect::<Vec<_>>(), &self.shape)
     }

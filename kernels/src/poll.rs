@@ -28,8 +28,8 @@ thread_local! {
 /// then the kernel's results are dropped, and everything else is as it was before. The first hook stays; without one,
 /// nothing is counted.
 ///
-/// Threads that help with a kernel do not call it. What is done in one piece is not interrupted: one factorisation of
-/// `linalg`, one pass over memory of an index kernel.
+/// Threads that help with a kernel do not call it. What is done in one piece is not interrupted: one pass over memory of an index
+/// kernel. A long factorisation of `linalg` goes on to its end on a thread of its own, for nobody.
 ///
 /// ```
 /// use femtograd_kernels::{on_poll, poll};
@@ -306,5 +306,16 @@ mod tests {
         stoppable("triangle", || crate::solve_triangular(&a, &b, crate::Triangle::Lower).unwrap().to_vec());
         stoppable("cholesky", || crate::cholesky(&square).unwrap().to_vec());
         stoppable("slogdet", || crate::slogdet(&a).unwrap().to_vec());
+    }
+
+    #[test]
+    #[cfg(all(feature = "linalg", feature = "threads"))]
+    #[cfg_attr(miri, ignore)] // nalgebra's own code
+    fn a_large_system_is_stopped_amid_its_factorisation() {
+        let a = numbers(&[1000, 1000], 1) + Array::eye(1000) * Array::scalar(1000.0);
+        let (x, n) = calls(|| crate::solve(&a, &a).unwrap());
+        assert!(n > 3, "{n} calls"); // two of which come before the factorisation and before the solution
+        assert!((x.at(&[7, 7]) - 1.0).abs() < 1e-3 && x.at(&[7, 8]).abs() < 1e-3);
+        stop(2, || crate::solve(&a, &a));
     }
 }

@@ -99,8 +99,9 @@ impl PyTensor {
     }
 
     /// The numbers by the DLPack protocol: `torch.from_dlpack(t)`, `jax.numpy.from_dlpack(t)`. They are shared and marked
-    /// read-only; who asks by a version of the protocol that knows no such mark, as JAX does so far, gets a copy. PyTorch does not heed the mark: to
-    /// write to its tensor, `clone()` it first, or this one's value changes, and the gradients of graphs that have it.
+    /// read-only; who asks by a version of the protocol that knows no such mark, as JAX does so far, gets a copy. PyTorch does
+    /// not heed the mark: to write to its tensor, `clone()` it first, or this one's value changes, and the gradients of graphs
+    /// that have it.
     #[pyo3(signature = (**options))]
     fn __dlpack__<'py>(
         slf: &Bound<'py, Self>,

@@ -106,6 +106,7 @@ LONG = {
         "y = y.sum(); print('ready', flush=True)\n"
         "for _ in range(20): y.backward()"
     ),
+    "an inverse": "a = Tensor(np.eye(4000) + 1e-3); print('ready', flush=True); a.inv()",
     "a Hessian": (
         "hessian = femtograd.hessian(lambda x: ((x * x).sum() * x.sin()).sum()); print('ready', flush=True)\n"
         "for _ in range(20): hessian(np.ones(4000))"
