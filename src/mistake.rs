@@ -25,6 +25,7 @@ pub struct Mistake {
     why: Error,
     arguments: Vec<(Option<String>, Vec<usize>)>,
     place: Place,
+    foreign: bool,
 }
 
 impl Mistake {
@@ -36,7 +37,11 @@ impl Mistake {
         place: Place,
     ) -> Mistake {
         let describe = |x: &Tensor<T>| (x.label().map(|l| l.to_string()), x.shape().to_vec());
-        Mistake { op, why, arguments: arguments.map(describe).collect(), place }
+        Mistake { op, why, arguments: arguments.map(describe).collect(), place, foreign: false }
+    }
+    /// The same, on account of a tensor of another graph.
+    pub(crate) fn of_another_graph(self) -> Mistake {
+        Mistake { foreign: true, ..self }
     }
     /// Panics with it.
     #[cold]
@@ -55,6 +60,10 @@ impl Mistake {
     /// The op that refused.
     pub fn op(&self) -> &'static str {
         self.op
+    }
+    /// Whether the argument is fit but belongs to another graph: one of an earlier call, say.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign
     }
     /// The line that applied it.
     pub fn place(&self) -> Place {

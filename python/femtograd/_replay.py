@@ -189,10 +189,10 @@ def record(f: Callable[..., Any]) -> Callable[..., Tensor]:
 
     A program does the same ops each time. So ValueError, with the line, is raised where `f` reads what depends on an argument
     (`float`, `bool`, `data`, `numpy`, `print`, positions of a maximum), draws numbers from an `Rng`, uses a variable that is no
-    argument, or indexes by integers that are none. `where` chooses without reading. Constants that `f` uses besides its
-    arguments are kept, as are numbers that it takes from elsewhere, such as NumPy's generators or a clock, whose next number
-    no program could ask for; what else it does (printing, counting) it does once. Raises TypeError for an argument that could
-    not be told from another.
+    argument, or indexes by integers that are none; RuntimeError where it uses a tensor that an earlier call left behind.
+    `where` chooses without reading. Constants that `f` uses besides its arguments are kept, as are numbers that it takes from
+    elsewhere, such as NumPy's generators or a clock, whose next number no program could ask for; what else it does (printing,
+    counting) it does once. Raises TypeError for an argument that could not be told from another.
 
     >>> net = femtograd.nn.Mlp([2, 16, 2], femtograd.Rng(1))
     >>> loss = femtograd.record(lambda net, x, labels: net(x).cross_entropy(labels))

@@ -65,10 +65,16 @@ fn exception(py: Python<'_>, what: Box<dyn Any + Send>) -> PyErr {
         Err(what) => what,
     };
     let what = match what.downcast::<Mistake>() {
-        Ok(mistake) if mistake.place() == place::nowhere() => {
-            return PyValueError::new_err(in_python(&mistake.at(place::here(py)).to_string()));
+        Ok(mistake) => {
+            let nowhere = mistake.place() == place::nowhere();
+            let mistake = if nowhere { mistake.at(place::here(py)) } else { *mistake };
+            let text = in_python(&mistake.to_string());
+            return if mistake.is_foreign() {
+                PyRuntimeError::new_err(text)
+            } else {
+                PyValueError::new_err(text)
+            };
         }
-        Ok(mistake) => return PyValueError::new_err(in_python(&mistake.to_string())),
         Err(what) => what,
     };
     let text = match (what.downcast_ref::<String>(), what.downcast_ref::<&str>()) {

@@ -457,7 +457,7 @@ def test_other_mistakes():
 
     f = record(keeps)
     f(np.ones(2))
-    with pytest.raises(ValueError, match="kept from an earlier call"):
+    with pytest.raises(RuntimeError, match="kept from an earlier call"):
         f(np.ones(3))
     # Shapes that do not fit name the line in the function, and so does an index in a later call.
     where = line()

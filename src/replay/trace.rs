@@ -315,7 +315,7 @@ fn earlier<R, T: Float>(x: &Tensor<T>) -> R {
          not hand tensors on from one call to the next",
         x.location()
     );
-    Tensor::refuse("record", &why, &[x])
+    Mistake::new("record", Error(why), [x].into_iter(), Place::here()).of_another_graph().raise()
 }
 
 /// The op of a node and its arguments; the node goes if nobody else holds it.
