@@ -21,6 +21,7 @@ pub fn numbers(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Numbers> {
     } else {
         np.call_method1("from_dlpack", (x,))?
     };
+    // Few types have this method of masked arrays; the question itself takes longer.
     if x.get_type().hasattr("soften_mask")?
         && np.getattr("ma")?.call_method1("is_masked", (x,))?.is_truthy()?
     {
