@@ -8,8 +8,9 @@ use crate::convert;
 use crate::ops::several;
 use crate::tensor::{PyTensor, argument, fresh, of_one_type};
 use crate::transform::count;
-use crate::{each, guard};
+use crate::{each, guard, place};
 use femtograd::Tensor;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::types::PyNotImplemented;
@@ -188,9 +189,9 @@ impl PyTensor {
     fn __bool__(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let x = slf.get().any(slf.py());
         if x.len() != 1 {
-            return Err(pyo3::exceptions::PyValueError::new_err(format!(
-                "a tensor of shape {:?} is neither true nor false: reduce it first, with max() or min()",
-                x.shape()
+            let (shape, line) = (x.shape(), place::here(slf.py()));
+            return Err(PyValueError::new_err(format!(
+                "a tensor of shape {shape:?} is neither true nor false: reduce it first, with max() or min()\n  at {line}"
             )));
         }
         guard::call(slf.py(), || each!(&x, x -> x.item() != 0.0))

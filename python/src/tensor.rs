@@ -2,7 +2,7 @@
 
 use crate::any::{Any, Real, is_single};
 use crate::convert::{self, Numbers};
-use crate::{each, earlier, guard, objects};
+use crate::{each, earlier, guard, objects, place};
 use femtograd::{Array, Tensor};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -473,7 +473,8 @@ impl PyTensor {
     fn item(&self, py: Python<'_>) -> PyResult<f64> {
         let x = self.any(py);
         if x.len() != 1 {
-            let why = format!("item: a tensor of shape {:?} is not one number", x.shape());
+            let (shape, line) = (x.shape(), place::here(py));
+            let why = format!("item: a tensor of shape {shape:?} is not one number\n  at {line}");
             return Err(PyValueError::new_err(why));
         }
         convert::note_read(&x);

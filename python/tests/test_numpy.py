@@ -418,6 +418,21 @@ def test_every_name_of_a_type(name):
         Tensor(2.0, dtype="i4")
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Tensor([1.0, 2.0]).repeat(-1),
+        lambda: Tensor([1.0, 2.0]).tile(10**30),
+        lambda: Tensor([1.0, 2.0]).item(),
+        lambda: bool(Tensor([1.0, 2.0])),
+        lambda: femtograd.Rng(0).normal(-1),
+    ],
+)
+def test_mistakes_name_the_line(call):
+    with pytest.raises(ValueError, match=r"at .*test_numpy\.py:\d+"):
+        call()
+
+
 def test_messages_speak_python():
     x = Tensor([1.0, 2.0])
     for call in [

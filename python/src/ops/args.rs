@@ -41,11 +41,12 @@ impl<'py> FromPyObject<'_, 'py> for Size {
     type Error = PyErr;
     fn extract(x: Borrowed<'_, 'py, PyAny>) -> PyResult<Size> {
         let Int(n) = x.extract()?;
-        match usize::try_from(n) {
-            Ok(n) if n <= MOST => Ok(Size(n)),
-            Ok(_) => Err(PyValueError::new_err(format!("{} is too large a number of elements", x.str()?))),
-            Err(_) => Err(PyValueError::new_err(format!("a number of 0 or more is wanted, not {n}"))),
-        }
+        let why = match usize::try_from(n) {
+            Ok(n) if n <= MOST => return Ok(Size(n)),
+            Ok(_) => format!("{} is too large a number of elements", x.str()?),
+            Err(_) => format!("a number of 0 or more is wanted, not {n}"),
+        };
+        Err(PyValueError::new_err(format!("{why}\n  at {}", place::here(x.py()))))
     }
 }
 
