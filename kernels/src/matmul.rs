@@ -129,7 +129,14 @@ fn add_products<T: Float>(
     if m * n == 0 {
         return out;
     }
-    out.as_mut_slice(); // in row-major order from here on
+    let numbers = out.as_mut_slice(); // in row-major order from here on
+    if k == 0 {
+        // Sums of nothing. The matrices of a batch would begin behind the end of its storage.
+        if fresh {
+            numbers.fill(T::ZERO);
+        }
+        return out;
+    }
     let targets = starts(&wide(&out, m, n).layout());
     let mut jobs = room(out.len() / (m * n));
     jobs.extend(out.as_mut_slice().chunks_mut(m * n).map(|out| (out, Factors::new())));
@@ -399,6 +406,13 @@ mod tests {
     fn empty_products_are_zero_and_mistakes_are_named() {
         assert_eq!(matmul(&numbers(&[2, 0], 1), &numbers(&[0, 3], 1)).unwrap(), Array::full(&[2, 3], 0.0));
         assert_eq!(matmul(&numbers(&[0, 2], 1), &numbers(&[2, 3], 1)).unwrap().shape(), [0, 3]);
+        for (a, b, shape) in
+            [(&[2, 0][..], &[4, 0, 3][..], &[4, 2, 3][..]), (&[3, 2, 0], &[1, 0, 2], &[3, 2, 2])]
+        {
+            let (a, b) = (numbers(a, 1), numbers(b, 1));
+            assert_eq!(matmul(&a, &b).unwrap(), Array::zeros(shape));
+            assert_eq!(matmul_to(Some(Array::ones(shape)), &a, &b, shape).unwrap(), Array::ones(shape));
+        }
         let (row, column) = (numbers(&[1, 0], 1), numbers(&[3, 0], 1).permute(&[1, 0]).unwrap());
         assert_eq!(matmul(&row, &column).unwrap(), Array::zeros(&[1, 3]));
         let bias = numbers(&[3], 3);

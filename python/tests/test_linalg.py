@@ -229,3 +229,19 @@ def test_matrices_of_no_numbers():
     assert none.solve(np.zeros((0, 2))).shape == (0, 2)
     assert Tensor(np.zeros((2, 0))).matmul(np.zeros((0, 3))).tolist() == [[0.0] * 3] * 2
     assert Tensor(np.zeros((2, 0))).dot(np.zeros((4, 0, 3))).shape == (2, 4, 3)
+
+
+@pytest.mark.parametrize("b", [(0,), (0, 3), (2, 0, 3), (3, 0, 1), (1, 0, 2), (2, 2, 0, 3)])
+@pytest.mark.parametrize("a", [(0,), (2, 0), (3, 2, 0), (0, 2, 0)])
+def test_products_of_nothing_are_zero(a, b):
+    try:
+        expected = np.ones(a) @ np.ones(b)
+    except ValueError:
+        with pytest.raises(ValueError):
+            np.ones(a) @ Tensor(np.ones(b))
+        return
+    x, y = Tensor(np.ones(a)), Tensor(np.ones(b))
+    product = x @ y
+    assert product.shape == expected.shape and not product.numpy().any()
+    product.backward(np.ones(product.shape))
+    assert x.grad.shape == a and y.grad.shape == b
