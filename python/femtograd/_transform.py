@@ -15,7 +15,7 @@ _Function = Callable[..., Any]
 _Argnums = int | Sequence[int]
 
 
-_PACKAGE = os.path.dirname(__file__)
+_PACKAGE = os.path.join(os.path.dirname(__file__), "")
 
 
 def warn(message: str) -> None:

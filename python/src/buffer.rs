@@ -1,7 +1,7 @@
 //! Arrays in and out by the buffer protocol, without copying where layouts allow.
 
 use crate::any::{Any, Real};
-use crate::convert::{self, Numbers};
+use crate::convert::{self, DEEPEST, Numbers};
 use crate::tensor::PyTensor;
 use crate::{each, guard};
 use femtograd::kernels::{Buffer, Layout};
@@ -106,9 +106,6 @@ struct Export {
     shape: Vec<isize>,
     strides: Vec<isize>,
 }
-
-/// The most axes of NumPy's arrays and of buffers.
-const DEEPEST: usize = 64;
 
 fn too_deep(x: &Any) -> String {
     format!("an array has {DEEPEST} axes at most, and this tensor {}", x.shape().len())

@@ -181,6 +181,9 @@ fn list(x: &Bound<'_, PyAny>) -> PyResult<Option<Numbers>> {
     }
 }
 
+/// The most axes of NumPy's arrays, and of what is made from lists.
+pub const DEEPEST: usize = 64;
+
 /// Adds the numbers in `x`, a list at this depth. Whether they were numbers, or rectangular lists of them.
 fn gather(
     x: &Bound<'_, PyAny>,
@@ -188,7 +191,6 @@ fn gather(
     values: &mut Vec<f64>,
     shape: &mut Vec<usize>,
 ) -> PyResult<bool> {
-    const DEEPEST: usize = 64; // NumPy's as well
     let n = x.len()?;
     match shape.get(depth) {
         None if depth < DEEPEST => shape.push(n),

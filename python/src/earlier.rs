@@ -2,7 +2,10 @@
 //! the variable, which is now another leaf.
 
 use crate::any::Any;
+use crate::guard;
+use femtograd::kernels::uninterrupted;
 use femtograd::{Float, Tensor};
+use pyo3::prelude::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -12,9 +15,9 @@ static MOVED: Mutex<Vec<(Any, Any)>> = Mutex::new(Vec::new());
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 /// Hands the gradient of a leaf that was replaced on to its successor, and sees to it that those to come arrive there.
-pub fn replaced(old: Any, new: &Any) {
-    hand_on(&old, new);
-    settle();
+pub fn replaced(py: Python<'_>, old: Any, new: &Any) -> PyResult<()> {
+    guard::call_quick(py, 0, || hand_on(&old, new))?;
+    settle(py)?;
     if old.wants_grad() && is_shared(&old) {
         let mut moved = lock();
         // Nothing but the newest is kept on account of the ones before.
@@ -24,14 +27,13 @@ pub fn replaced(old: Any, new: &Any) {
         moved.push((old, new.clone()));
         NUMBER.store(moved.len(), Relaxed);
     }
+    Ok(())
 }
 
 /// Hands on the gradients that have arrived, and forgets the leaves that no graph holds any more.
 #[inline]
-pub fn settle() {
-    if NUMBER.load(Relaxed) > 0 {
-        settle_all();
-    }
+pub fn settle(py: Python<'_>) -> PyResult<()> {
+    if NUMBER.load(Relaxed) == 0 { Ok(()) } else { guard::call_quick(py, 0, settle_all) }
 }
 
 #[cold]
@@ -54,13 +56,15 @@ fn is_shared(x: &Any) -> bool {
 }
 
 fn hand_on(old: &Any, new: &Any) {
+    // No look for signals: their handlers let other threads go on, which may wait for what is locked here.
+    let _whole = uninterrupted();
     fn add<T: Float>(old: &Tensor<T>, new: &Tensor<T>) {
         if let Some(g) = old.grad() {
-            old.zero_grad();
             new.set_grad(match new.grad() {
                 Some(sum) => sum + g,
                 None => g,
             });
+            old.zero_grad();
         }
     }
     match (old, new) {

@@ -71,14 +71,15 @@ impl PyTensor {
         // SAFETY: nobody changes it while this thread has the lock, which it does not let go in between.
         unsafe { (*self.now.get()).clone() }
     }
-    /// Puts another leaf in its place.
-    pub fn put(&self, py: Python<'_>, new: Any) {
+    /// Puts another leaf in its place, and gives what was there.
+    pub fn put(&self, py: Python<'_>, new: Any) -> Any {
         self.wait(py);
         // SAFETY: as in `any`. What was there goes only afterwards, since whatever goes may run code.
         let (old, parents) =
             unsafe { (std::mem::replace(&mut *self.now.get(), new), (*self.parents.get()).take()) };
         objects::forget(self.address.swap(0, Relaxed), old.id());
         drop(parents);
+        old
     }
     /// Changes what several different objects stand for, of so many numbers in all, each held by nobody but its object while
     /// `f` runs; what unwinds from `f` must have changed nothing.
@@ -215,10 +216,8 @@ impl PyTensor {
                 Any::F64(x)
             }
         })?;
-        let old = self.any(py);
-        self.put(py, new.clone());
-        earlier::replaced(old, &new);
-        Ok(())
+        let old = self.put(py, new.clone());
+        earlier::replaced(py, old, &new)
     }
 
     /// The gradient: the derivative by this tensor of what `backward` was called on, a constant in this tensor's shape.
@@ -301,15 +300,14 @@ impl PyTensor {
         let (py, x) = (slf.py(), slf.get().any(slf.py()));
         let cotangent = cotangent.map(|g| convert::numbers(g, None)).transpose()?;
         let numbers = work_behind(&x);
-        earlier::settle();
-        let done = match (x, cotangent) {
+        earlier::settle(py)?;
+        match (x, cotangent) {
             (Any::F32(x), None) => guard::call_quick(py, numbers, move || x.backward()),
             (Any::F64(x), None) => guard::call_quick(py, numbers, move || x.backward()),
             (Any::F32(x), Some(g)) => guard::call_quick(py, numbers, move || x.backward_with(g.own::<f32>())),
             (Any::F64(x), Some(g)) => guard::call_quick(py, numbers, move || x.backward_with(g.own::<f64>())),
-        };
-        earlier::settle();
-        done
+        }?;
+        earlier::settle(py)
     }
 
     /// What it was computed from, in the op's order; empty for a leaf or a constant.
@@ -329,10 +327,10 @@ impl PyTensor {
         let parents: Vec<_> =
             now.parents().into_iter().map(|x| objects::object(py, x)).collect::<PyResult<_>>()?;
         let parents = PyTuple::new(py, parents)?;
-        // SAFETY: as in `put`. What others did meanwhile holds; none of that changes whose parents these are.
-        let shown = unsafe { &mut *self.parents.get() };
-        if shown.is_none() && self.any(py).id() == now.id() && !parents.is_empty() {
-            *shown = Some(parents.clone().unbind());
+        if self.any(py).id() == now.id() && !parents.is_empty() {
+            // SAFETY: as in `put`; nobody else has had the lock since `any`.
+            let known = unsafe { (*self.parents.get()).get_or_insert_with(|| parents.clone().unbind()) };
+            return Ok(known.bind(py).clone());
         }
         Ok(parents)
     }
