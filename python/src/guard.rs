@@ -100,7 +100,7 @@ fn in_python(message: &str) -> String {
         ("set_grad:", "grad:"),
         ("inverse:", "inv:"),
         ("pad: Reflect", "pad: \"reflect\""),
-        ("pad: Circular", "pad: \"circular\""),
+        ("pad: Circular", "pad: \"wrap\""),
         ("Tensor::new", "Tensor(…)"),
     ];
     NAMES.iter().fold(message.into(), |text, (rust, python)| text.replace(rust, python))

@@ -442,8 +442,10 @@ def test_messages_speak_python():
         lambda: setattr(x, "data", 3.0),
         lambda: setattr(x, "grad", [1.0]),
         lambda: Tensor(np.zeros((2, 3))).inv(),
+        lambda: x.pad(5, mode="reflect"),
+        lambda: x.pad(5, mode="wrap"),
     ]:
         with pytest.raises(ValueError) as error:
             call()
-        for word in ["backward_with", "gradients_with", "set_", "::", "inverse"]:
+        for word in ["backward_with", "gradients_with", "set_", "::", "inverse", "Reflect", "Circular"]:
             assert word not in str(error.value)
