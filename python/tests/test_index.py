@@ -114,12 +114,27 @@ ANYTHING = st.one_of(
 )
 
 
+def wraps_in_numpy(part):
+    """Whether it has a whole number that is too large for int64, of which NumPy makes a negative one."""
+    return isinstance(part, np.ndarray) and part.dtype == np.uint64 and bool((part > np.iinfo(np.int64).max).any())
+
+
+def test_what_no_axis_has_is_no_index():
+    last = np.array([2**64 - 1], dtype=np.uint64)
+    assert np.zeros((2, 3))[last].shape == (1, 3)
+    for key in [last, (last, 0), (0, last), (..., last)]:
+        with pytest.raises(IndexError, match="lies outside"):
+            Tensor(np.zeros((2, 3)))[key]
+
+
 @SETTINGS
 @given(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3), ANYTHING | st.lists(ANYTHING, max_size=4).map(tuple))
 def test_whatever_is_given_is_an_index_or_an_index_error(shape, key):
     a = np.zeros(shape)
     try:
         expected = np.asarray(a[key]).shape
+        if any(map(wraps_in_numpy, key if isinstance(key, tuple) else (key,))):
+            raise IndexError("to NumPy it is a negative index")
     except (IndexError, ValueError, TypeError, OverflowError):
         with pytest.raises(IndexError):
             Tensor(a)[key]
