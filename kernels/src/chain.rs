@@ -7,8 +7,12 @@ use crate::map::{BLOCK, Blocks, Given, Source};
 use crate::poll::watched;
 use crate::reduce::total;
 use crate::simd::dispatch;
+use crate::vector::prefetch;
 use crate::{Array, Buffer, Float, Function, Sink, threads};
 use smallvec::SmallVec;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// The bytes that all registers of a chain have together, unless there are very many of them: some of the second-level
 /// cache. The bookkeeping for a step is worth a thousand sums, so longer blocks gain more than the first level would.
@@ -45,7 +49,7 @@ pub enum Write {
 /// One step of a chain.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A function of blocks. It writes to other registers than it reads.
+    /// A function of blocks. It writes to other registers than it reads, to each once.
     Map {
         /// Its arguments.
         reads: SmallVec<[Register; 4]>,
@@ -95,7 +99,7 @@ impl Chain {
     /// threads.
     ///
     /// # Panics
-    /// If an array has another number of elements, or a register does not exist.
+    /// If an array has another number of elements, a register does not exist, or a step writes what it may not.
     pub fn run<T: Float>(
         &self,
         len: usize,
@@ -104,6 +108,7 @@ impl Chain {
         totals: &mut [T],
         step: &StepFn<'_, T>,
     ) {
+        self.check(inputs.len(), outputs.len());
         let registers = inputs.len() + outputs.len() + self.temporaries;
         let block = CACHE / (registers.max(1) * size_of::<T>()) / BLOCK * BLOCK;
         let block = block.clamp(BLOCK, LONGEST);
@@ -129,53 +134,103 @@ impl Chain {
     }
 
     fn piece<T: Float>(&self, piece: Piece<'_, T>, inputs: &[Array<T>], block: usize, step: &StepFn<'_, T>) {
-        let Piece { start, len, outputs, totals } = piece;
+        let Piece { start, len, mut outputs, totals } = piece;
         let blocks = len.div_ceil(block);
         let mut sums = Buffer::scratch(self.totals * blocks);
         let mut memory = Buffer::scratch((inputs.len() + outputs.len() + self.temporaries) * block);
-        let mut rest: SmallVec<[&mut [T]; 4]> = SmallVec::new();
-        for output in outputs {
-            rest.push(output); // borrowed for no longer than `memory`
-        }
-        let mut registers = Registers::new(inputs, start, len, rest.len(), memory.chunks_exact_mut(block));
+        let mut registers = Registers::new(inputs, start, len, &mut outputs, &mut memory, block);
+        // What a step is given, over what the one before was given: to make lists anew would take longer than a short step does.
+        let most = |count: fn(&Step) -> usize| self.steps.iter().map(count).max().unwrap_or(0);
+        let mut x: SmallVec<[&[T]; 6]> = SmallVec::from_elem(Default::default(), most(Step::reads));
+        let mut sinks: SmallVec<[Sink<'_, T>; 3]> = (0..most(Step::writes)).map(|_| Sink::Drop).collect();
         for (number, at) in (0..len).step_by(block).enumerate() {
             let n = block.min(len - at);
-            let last = registers.move_to(at, n, &mut rest);
+            let next = block.min(len - at - n);
+            registers.move_to(at, n);
             for (k, what) in self.steps.iter().enumerate() {
+                // Between steps, so that these need not wait for memory.
+                registers.ask(next * k / self.steps.len()..next * (k + 1) / self.steps.len());
                 match what {
                     Step::Sum { of, total: k } => {
-                        sums[k * blocks + number] = total(&registers.read(*of)[..n])
+                        // SAFETY: nobody writes meanwhile.
+                        let of = unsafe { registers.read(*of) };
+                        sums[k * blocks + number] = total(&of[..n])
                     }
                     Step::Map { reads, writes } => {
-                        // One push at a time: to collect them would take longer than a short step does.
-                        let mut taken: SmallVec<[&mut [T]; 3]> = SmallVec::new();
-                        for write in writes {
-                            taken.push(registers.take(write));
+                        let (x, sinks) = (&mut x[..reads.len()], &mut sinks[..writes.len()]);
+                        for (x, &from) in x.iter_mut().zip(reads) {
+                            // SAFETY: the step writes nothing that it reads: see `check`. Later ones do not look at this.
+                            *x = unsafe { registers.read(from) };
                         }
-                        let mut x: SmallVec<[&[T]; 6]> = SmallVec::new();
-                        for &from in reads {
-                            x.push(registers.read(from));
+                        for (sink, write) in sinks.iter_mut().zip(writes) {
+                            // SAFETY: the step writes nothing twice, and no input: see `check`. As above.
+                            *sink = unsafe {
+                                match *write {
+                                    Write::Over(to) => Sink::Write(registers.write(to)),
+                                    Write::Add(to) => Sink::Add(registers.write(to)),
+                                    Write::Drop => Sink::Drop,
+                                }
+                            };
                         }
-                        let mut sinks: SmallVec<[Sink<'_, T>; 3]> = SmallVec::new();
-                        for (write, to) in writes.iter().zip(&mut taken) {
-                            sinks.push(match write {
-                                Write::Over(_) => Sink::Write(&mut to[..registers.width]),
-                                Write::Add(_) => Sink::Add(&mut to[..registers.width]),
-                                Write::Drop => Sink::Drop,
-                            });
-                        }
-                        step(k, &x, &mut sinks);
-                        drop((x, sinks));
-                        writes.iter().zip(taken).for_each(|(write, to)| registers.put(write, to));
+                        step(k, x, sinks);
                     }
                 }
             }
-            for (to, register) in last.into_iter().zip(&registers.outputs) {
-                to.copy_from_slice(&register[..n]);
-            }
+            registers.leave();
         }
         for (k, total) in totals.iter_mut().enumerate() {
             *total = tree(&|i| sums[k * blocks + i], 0, blocks);
+        }
+    }
+
+    /// What [`piece`](Self::piece) relies on: there are these registers and sums, inputs stay as they are, and no step writes
+    /// anything twice or what it reads.
+    fn check(&self, inputs: usize, outputs: usize) {
+        let exists = |register: &Register| match *register {
+            Register::Input(i) => i < inputs,
+            Register::Output(i) => i < outputs,
+            Register::Temporary(i) => i < self.temporaries,
+        };
+        for step in &self.steps {
+            match step {
+                Step::Sum { of, total } => assert!(exists(of) && *total < self.totals, "a sum of a register"),
+                Step::Map { reads, writes } => {
+                    let places: SmallVec<[Register; 3]> = writes.iter().filter_map(Write::to).collect();
+                    assert!(reads.iter().chain(&places).all(exists), "registers that are there");
+                    for (i, to) in places.iter().enumerate() {
+                        assert!(!matches!(to, Register::Input(_)), "a chain writes no input");
+                        assert!(
+                            !reads.contains(to) && !places[..i].contains(to),
+                            "a register for each result"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Step {
+    fn reads(&self) -> usize {
+        match self {
+            Step::Map { reads, .. } => reads.len(),
+            Step::Sum { .. } => 0,
+        }
+    }
+
+    fn writes(&self) -> usize {
+        match self {
+            Step::Map { writes, .. } => writes.len(),
+            Step::Sum { .. } => 0,
+        }
+    }
+}
+
+impl Write {
+    fn to(&self) -> Option<Register> {
+        match *self {
+            Write::Over(to) | Write::Add(to) => Some(to),
+            Write::Drop => None,
         }
     }
 }
@@ -188,19 +243,27 @@ struct Piece<'a, T> {
     totals: &'a mut [T],
 }
 
-/// Where the block of each array is.
+/// Where the blocks of a register lie: one after the other from an address on, or each in the same place.
+#[derive(Clone, Copy)]
+struct Lies<T> {
+    from: *mut T,
+    step: usize,
+}
+
+/// Where the block of each register is.
 struct Registers<'a, T> {
+    /// A block for each register, which those need that lie nowhere else: in an array, that is, in order.
+    memory: *mut T,
+    block: usize,
+    /// The inputs, the outputs, the temporaries.
+    lies: SmallVec<[Lies<T>; 24]>,
     sources: SmallVec<[Source<'a, T>; 8]>,
-    /// For inputs that do not lie in order.
-    staged: SmallVec<[&'a mut [T]; 8]>,
-    /// The memory of the outputs themselves, but for the last elements, which have memory of their own.
-    outputs: SmallVec<[&'a mut [T]; 4]>,
-    spare: SmallVec<[&'a mut [T]; 4]>,
-    temporaries: SmallVec<[&'a mut [T]; 16]>,
+    outputs: SmallVec<[*mut T; 4]>,
     at: usize,
     /// The elements of the block, and as many as kernels take: whole blocks of theirs, filled up with whatever is there.
     n: usize,
     width: usize,
+    of: PhantomData<&'a mut [T]>,
 }
 
 impl<'a, T: Float> Registers<'a, T> {
@@ -208,74 +271,105 @@ impl<'a, T: Float> Registers<'a, T> {
         inputs: &'a [Array<T>],
         start: usize,
         len: usize,
-        outputs: usize,
-        mut memory: impl Iterator<Item = &'a mut [T]>,
+        outputs: &'a mut [&mut [T]],
+        memory: &'a mut [T],
+        block: usize,
     ) -> Self {
+        let count = memory.len() / block;
         let sources: SmallVec<[_; 8]> = inputs.iter().map(|x| Source::new(x, start, len)).collect();
-        let mut staged: SmallVec<[_; 8]> = memory.by_ref().take(inputs.len()).collect();
-        for (source, staged) in sources.iter().zip(&mut staged) {
-            if let Source::Same(v) = source {
-                staged.fill(*v);
-            }
-        }
-        let spare: SmallVec<[_; 4]> = memory.by_ref().take(outputs).collect();
-        let outputs = spare.iter().map(|_| Default::default()).collect();
-        Registers { sources, staged, outputs, spare, temporaries: memory.collect(), at: 0, n: 0, width: 0 }
-    }
-
-    /// Goes on to the `n` elements from `at` on, and to those of the outputs. If they are no whole blocks (the last ones
-    /// may not be), the outputs' registers are spare memory, and the places to copy them to are returned.
-    fn move_to(&mut self, at: usize, n: usize, rest: &mut [&'a mut [T]]) -> SmallVec<[&'a mut [T]; 4]> {
-        (self.at, self.n, self.width) = (at, n, n.next_multiple_of(BLOCK));
-        let whole = self.n == self.width;
-        for (source, staged) in self.sources.iter_mut().zip(&mut self.staged) {
-            match source {
-                Source::Slice(slice) if !whole => staged[..n].copy_from_slice(&slice[at..at + n]),
-                Source::Gather(walker) => walker.fill(&mut staged[..n]),
+        let (memory, outputs) =
+            (memory.as_mut_ptr(), outputs.iter_mut().map(|out| out.as_mut_ptr()).collect());
+        let (lies, of) = (SmallVec::new(), PhantomData);
+        let mut registers = Registers { memory, block, lies, sources, outputs, at: 0, n: 0, width: 0, of };
+        registers.lies = (0..count).map(|k| registers.own(k)).collect();
+        for k in 0..inputs.len() {
+            match registers.sources[k] {
+                Source::Slice(slice) => registers.lies[k] = Lies { from: slice.as_ptr().cast_mut(), step: 1 },
+                // SAFETY: a block in the memory, which nobody else has.
+                Source::Same(v) => unsafe { from_raw_parts_mut(registers.own(k).from, block) }.fill(v),
                 _ => {}
             }
         }
-        let mut last = SmallVec::new();
-        for ((output, spare), rest) in self.outputs.iter_mut().zip(&mut self.spare).zip(rest) {
-            *output = split_off(rest, n);
-            if !whole {
-                last.push(std::mem::replace(output, std::mem::take(spare)));
+        for (lies, &from) in registers.lies[inputs.len()..].iter_mut().zip(&registers.outputs) {
+            *lies = Lies { from, step: 1 };
+        }
+        registers
+    }
+
+    /// The place of a register in memory of its own.
+    fn own(&self, k: usize) -> Lies<T> {
+        Lies { from: self.memory.wrapping_add(k * self.block), step: 0 }
+    }
+
+    /// Asks for elements of the next block, counted from its beginning, where they lie in arrays.
+    fn ask(&self, next: Range<usize>) {
+        for lies in self.lies.iter().filter(|lies| lies.step == 1) {
+            let from = lies.from.wrapping_add(self.at + self.n + next.start);
+            // SAFETY: they lie in the array, and nobody writes to them now.
+            prefetch(unsafe { from_raw_parts(from, next.len()) });
+        }
+    }
+
+    /// Goes on to the `n` elements from `at` on. If they are no whole blocks (the last ones may not be), what lies in arrays
+    /// lies in memory of its own.
+    fn move_to(&mut self, at: usize, n: usize) {
+        (self.at, self.n, self.width) = (at, n, n.next_multiple_of(BLOCK));
+        let whole = self.n == self.width;
+        for k in 0..self.sources.len() {
+            let own = self.own(k);
+            // SAFETY: less than a block in the memory, which nobody else has now.
+            let spare = unsafe { from_raw_parts_mut(own.from, n) };
+            match &mut self.sources[k] {
+                Source::Slice(slice) if !whole => {
+                    spare.copy_from_slice(&slice[at..at + n]);
+                    self.lies[k] = own;
+                }
+                Source::Gather(walker) => walker.fill(spare),
+                _ => {}
             }
         }
-        last
-    }
-
-    fn read(&self, from: Register) -> &[T] {
-        match from {
-            Register::Input(i) => match &self.sources[i] {
-                Source::Slice(slice) if self.n == self.width => &slice[self.at..][..self.n],
-                _ => &self.staged[i][..self.width],
-            },
-            Register::Output(i) => &self.outputs[i][..self.width],
-            Register::Temporary(i) => &self.temporaries[i][..self.width],
+        if !whole {
+            let inputs = self.sources.len();
+            (inputs..inputs + self.outputs.len()).for_each(|k| self.lies[k] = self.own(k));
         }
     }
 
-    /// The place of a result, taken out while other registers are read.
-    fn take(&mut self, write: &Write) -> &'a mut [T] {
-        self.place(write).map(std::mem::take).unwrap_or_default()
-    }
-
-    fn put(&mut self, write: &Write, back: &'a mut [T]) {
-        if let Some(place) = self.place(write) {
-            *place = back;
+    /// Takes results that do not lie there yet to the outputs.
+    fn leave(&mut self) {
+        if self.n < self.width {
+            let (at, n, inputs) = (self.at, self.n, self.sources.len());
+            for (i, &to) in self.outputs.iter().enumerate() {
+                let from = self.own(inputs + i).from;
+                // SAFETY: an output has so many elements, which nobody else has, and so has a block.
+                unsafe {
+                    from_raw_parts_mut(to.wrapping_add(at), n).copy_from_slice(from_raw_parts(from, n))
+                };
+            }
         }
     }
 
-    fn place(&mut self, write: &Write) -> Option<&mut &'a mut [T]> {
-        match *write {
-            Write::Over(to) | Write::Add(to) => match to {
-                Register::Input(_) => panic!("a chain writes no input"),
-                Register::Output(i) => Some(&mut self.outputs[i]),
-                Register::Temporary(i) => Some(&mut self.temporaries[i]),
-            },
-            Write::Drop => None,
-        }
+    fn address(&self, register: Register) -> *mut T {
+        let inputs = self.sources.len();
+        let Lies { from, step } = self.lies[match register {
+            Register::Input(i) => i,
+            Register::Output(i) => inputs + i,
+            Register::Temporary(i) => inputs + self.outputs.len() + i,
+        }];
+        from.wrapping_add(step * self.at)
+    }
+
+    /// # Safety
+    /// While nobody writes there.
+    unsafe fn read<'b>(&self, from: Register) -> &'b [T] {
+        // SAFETY: a whole block lies there, as `move_to` has seen to; and as the caller says.
+        unsafe { from_raw_parts(self.address(from), self.width) }
+    }
+
+    /// # Safety
+    /// For no input, while nobody else reads or writes there.
+    unsafe fn write<'b>(&self, to: Register) -> &'b mut [T] {
+        // SAFETY: as of `read`.
+        unsafe { from_raw_parts_mut(self.address(to), self.width) }
     }
 }
 

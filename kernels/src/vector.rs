@@ -73,6 +73,20 @@ pub trait Vector<T>: Copy {
     unsafe fn add(self, a: Self) -> Self;
 }
 
+/// Asks for what lies there, which will be needed soon: it may then have arrived in the second-level cache. For a rest of more than
+/// one cache line that processors do not foresee, the beginning of an array's next part.
+#[inline(always)]
+pub(crate) fn prefetch<T>(x: &[T]) {
+    const LINE: usize = 64;
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    for line in x.chunks((LINE / size_of::<T>()).max(1)) {
+        // SAFETY: the instruction belongs to every processor of the target and changes nothing.
+        unsafe { x86::_mm_prefetch::<{ x86::_MM_HINT_T1 }>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = x;
+}
+
 /// The registers that hold numbers of a type.
 pub trait Vectors: Sized {
     /// With AVX-512.
