@@ -1,6 +1,7 @@
 //! The priority queue of [`Tensor::backward`](crate::Tensor::backward): nodes by age, the newest first, each with the
 //! sum of what has reached it.
 
+use crate::few::Few;
 use crate::{Float, Tensor};
 use std::ops::Add;
 use std::sync::atomic::Ordering::Relaxed;
@@ -83,8 +84,15 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
     /// No nodes yet. Nodes older than `floor` are ends, and so are leaves.
     #[inline(always)]
     pub(crate) fn new(floor: u64) -> Self {
-        let (slots, order, ends) = (Vec::new(), Vec::new(), Few::new());
-        Frontier { apart: None, slots, vacant: NONE, order, ends, left: 0, floor }
+        Frontier {
+            apart: None,
+            slots: Vec::new(),
+            vacant: NONE,
+            order: Vec::new(),
+            ends: Few::new(),
+            left: 0,
+            floor,
+        }
     }
 
     /// The slot of `node`, which enters if it is not there.
@@ -106,7 +114,7 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
 
     #[inline]
     fn insert_end(&mut self, node: &'a Tensor<T>) -> usize {
-        let i = self.ends.len;
+        let i = self.ends.len();
         node.0.hint.store(i as u32, Relaxed);
         self.ends.push(Slot::new(node));
         i
@@ -171,7 +179,7 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
     /// Whether an end may have entered twice: not if there is just one, or two that differ.
     #[inline(always)]
     fn have_twins(&self) -> bool {
-        match &self.ends.first {
+        match self.ends.first() {
             [Some(a), Some(b), None] => a.holds(b.node),
             [_, second, _] => second.is_some(),
         }
@@ -180,7 +188,7 @@ impl<'a, T: Float, G: Add<Output = G>> Frontier<'a, T, G> {
     /// Of two entries of one end, the later one gets both sums.
     fn join_twins(&mut self) {
         let mut ids: Vec<(u64, usize)> = Vec::new();
-        for i in 0..self.ends.len {
+        for i in 0..self.ends.len() {
             ids.extend(self.ends.get(i).map(|end| (end.id(), i)));
         }
         ids.sort_unstable();
@@ -242,41 +250,6 @@ pub(crate) fn add<G: Add<Output = G>>(a: Option<G>, b: Option<G>) -> Option<G> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
-    }
-}
-
-/// How many items of [`Few`] lie in place.
-const FEW: usize = 3;
-
-/// A list whose first items lie in place, each written where it stays: those of a `SmallVec` are put together elsewhere first,
-/// and the copy has to wait for that.
-struct Few<V> {
-    first: [Option<V>; FEW],
-    rest: Vec<V>,
-    len: usize,
-}
-
-impl<V> Few<V> {
-    #[inline(always)]
-    const fn new() -> Few<V> {
-        Few { first: [const { None }; FEW], rest: Vec::new(), len: 0 }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, item: V) {
-        match self.first.get_mut(self.len) {
-            Some(place) => *place = Some(item),
-            None => self.rest.push(item),
-        }
-        self.len += 1;
-    }
-
-    #[inline(always)]
-    fn get(&mut self, i: usize) -> Option<&mut V> {
-        match self.first.get_mut(i) {
-            Some(place) => place.as_mut(),
-            None => self.rest.get_mut(i - FEW),
-        }
     }
 }
 

@@ -118,6 +118,7 @@ mod access;
 mod census;
 mod context;
 mod cut;
+mod few;
 mod frontier;
 pub mod inspect;
 mod mistake;

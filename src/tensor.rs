@@ -5,6 +5,7 @@
 //! and applies the chain rule: a node's cotangent (the derivative of the result with respect to it), carried back
 //! through its op, is a contribution to each parent's cotangent.
 
+use crate::few::Few;
 use crate::frontier::{Frontier, Slot};
 use crate::inspect::check_nonfinite;
 use crate::kernels::uninterrupted;
@@ -90,7 +91,8 @@ impl<T: Float> Tensor<T> {
         mut pull: impl FnMut(&dyn Op<T>, &[Tensor<T>], &Tensor<T>, G, &mut [Option<G>]),
         mut leave: impl FnMut(&'a Tensor<T>, &G, usize),
     ) {
-        let (mut frontier, mut sums) = (Frontier::new(floor), SmallVec::<[_; 3]>::new());
+        let mut frontier = Frontier::new(floor);
+        let mut sums = SmallVec::<[_; 3]>::new();
         for (y, seed) in seeds {
             frontier.enter(y).add(Some(seed));
         }
@@ -128,7 +130,7 @@ impl<T: Float> Tensor<T> {
     /// If the cotangent has another shape, or if no gradient is wanted of anything this was computed from.
     #[track_caller]
     pub fn backward_with(&self, cotangent: impl Into<Array<T>>) {
-        let mut found = SmallVec::<[_; 4]>::new();
+        let mut found = Few::new();
         Tensor::pullback(
             [(self, self.seed(cotangent.into()))],
             0,
@@ -140,13 +142,11 @@ impl<T: Float> Tensor<T> {
                 }
             },
         );
-        check_nonfinite(self, &found);
+        check_nonfinite(self, found.iter());
         let _whole = uninterrupted();
-        for (x, g) in found {
-            match x.0.how {
-                None => x.0.notes.add_grad(g),
-                Some(_) => x.0.notes.set_grad(g),
-            }
-        }
+        found.each(|(x, g)| match x.0.how {
+            None => x.0.notes.add_grad(g),
+            Some(_) => x.0.notes.set_grad(g),
+        });
     }
 }

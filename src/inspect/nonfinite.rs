@@ -298,22 +298,24 @@ pub(crate) fn tracing() -> bool {
 /// Panics if this is asked for and the loss, or one of the gradients `found` by a backward pass from it, is not finite.
 #[inline]
 #[track_caller]
-pub(crate) fn check_nonfinite<T: Float>(loss: &Tensor<T>, found: &[(&Tensor<T>, Array<T>)]) {
+pub(crate) fn check_nonfinite<'a, T: Float>(
+    loss: &Tensor<T>,
+    mut found: impl Iterator<Item = &'a (&'a Tensor<T>, Array<T>)>,
+) {
     if tracing() {
-        check(loss, found);
+        check(loss, found.find(|(_, g)| !all_finite(g)).map(|(x, _)| *x));
     }
 }
 
 #[cold]
 #[track_caller]
-fn check<T: Float>(loss: &Tensor<T>, found: &[(&Tensor<T>, Array<T>)]) {
-    let wrong = found.iter().find(|(_, g)| !all_finite(g));
+fn check<T: Float>(loss: &Tensor<T>, wrong: Option<&Tensor<T>>) {
     if all_finite(loss.data()) && wrong.is_none() {
         return;
     }
     match (nonfinite(loss), wrong) {
         (Some(found), _) => Tensor::refuse("backward", &found.to_string(), &[loss]),
-        (None, Some((x, _))) => {
+        (None, Some(x)) => {
             let why = format!(
                 "the gradient of {} is not finite. For the cotangent 1 it is: the one given to backward_with is not \
                  finite, or too large",

@@ -120,7 +120,7 @@ fn watch<'a, T: Float>(
 ) {
     if tracing() {
         let found: Vec<_> = xs.iter().zip(found).filter_map(|(x, g)| Some((*x, g?.clone()))).collect();
-        seeds.iter().for_each(|(y, _)| check_nonfinite(y, &found));
+        seeds.iter().for_each(|(y, _)| check_nonfinite(y, found.iter()));
     }
 }
 
