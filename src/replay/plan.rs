@@ -1,7 +1,7 @@
 //! From a graph to a program: which values there are, what can run together, and where everything lies.
 
 use super::program::{Item, Memory, NumberStep, Pass, Program, Slot, Sum, Use};
-use super::trace::{From, Graph};
+use super::trace::{From, Graph, small};
 use crate::kernels::{Buffer, Chain, Register, Shape, Step, Write, count};
 use crate::num::{Float, Form};
 use crate::op::Shortcut;
@@ -12,71 +12,99 @@ use smallvec::{SmallVec, smallvec};
 use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut, Range};
 
-/// The number of a value, from 1: what is computed once and never changes during a run. Several nodes may have the same one
-/// under different shapes; one of a single number may stand for an array that holds nothing else.
+/// The number of a value: what is computed once and never changes during a run. Several nodes may have the same one under
+/// different shapes; one of a single number may stand for an array that holds nothing else. Or that of an instruction.
 ///
-/// It is small, since a third of preparing is the system's giving memory that was never touched.
+/// Numbers and what is numbered are small, since two fifths of preparing are the system's giving memory that was never touched.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Id(NonZeroU32);
+
+impl Id {
+    /// The number of what lies at this place of its list.
+    fn of(place: usize) -> Id {
+        Id(NonZeroU32::new(small(place) + 1).expect("small"))
+    }
+
+    fn place(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// The values that there are.
 struct Values(Vec<Value>);
 
 impl Values {
-    /// The value that comes next.
-    fn next(&self) -> Id {
-        let n = u32::try_from(self.0.len() + 1).ok().and_then(NonZeroU32::new);
-        Id(n.expect("fewer values than there is memory for"))
-    }
-
     fn push(&mut self, value: Value) -> Id {
-        let id = self.next();
         self.0.push(value);
-        id
+        Id::of(self.0.len() - 1)
     }
 }
 
 impl Index<Id> for Values {
     type Output = Value;
     fn index(&self, id: Id) -> &Value {
-        &self.0[id.0.get() as usize - 1]
+        &self.0[id.place()]
     }
 }
 
 impl IndexMut<Id> for Values {
     fn index_mut(&mut self, id: Id) -> &mut Value {
-        &mut self.0[id.0.get() as usize - 1]
+        &mut self.0[id.place()]
     }
 }
 
 struct Value {
     /// How many numbers it has.
     count: usize,
-    /// The instruction that computes it; none for what is given.
-    maker: Option<u32>,
     slot: Option<Slot>,
+    /// The instruction that computes it; none for what is given.
+    maker: Option<Id>,
     /// The place in the order of the last instruction that takes it.
-    last: usize,
+    last: u32,
 }
 
-/// For each argument of an op, if it wants a gradient, the sum so far and the new one.
-type Sums = SmallVec<[Option<(Option<Id>, Id)>; 2]>;
+/// No instruction is the last one that takes what the program results in.
+const NEVER: u32 = u32::MAX;
 
-/// One computation.
+/// What has reached an argument that wants a gradient: the sum so far and the new one.
+type Part = (Option<Id>, Id);
+
+/// One computation. Nodes and arguments are numbered.
+#[derive(Clone, Copy)]
 enum What {
     /// Of a node from its arguments.
-    Value { node: usize, y: Id },
-    /// Back through a node: for each argument, if it wants a gradient, the sum so far and the new one. The bits say which
-    /// arguments that takes, and the next one whether it takes the node's value.
-    Pull { node: usize, needs: u32, g: Id, sums: Sums },
+    Value { node: u32, y: Id },
+    /// Back through a node. The bits say which arguments that takes, and the next one whether it takes the node's value. From a
+    /// place in the list of parts on there is one for each argument, if it wants a gradient.
+    Pull { node: u32, needs: u32, g: Id, parts: u32 },
     /// Back to one argument of a node, of which another one is the slope.
-    Product { node: usize, slope: usize, g: Id, sum: Option<Id>, new: Id },
+    Product { node: u32, slope: u32, g: Id, sum: Option<Id>, new: Id },
     /// Of two cotangents.
     Add { a: Id, b: Id, y: Id },
     /// From the shape of one node down to that of another.
-    SumTo { x: Id, from: usize, to: usize, y: Id },
-    /// In the place of one that is being looked at.
-    Taken,
+    SumTo { x: Id, from: u32, to: u32, y: Id },
+}
+
+/// What a [`Shortcut`] says of a node.
+#[derive(Clone, Copy)]
+enum Kind {
+    Call,
+    Elementwise,
+    Same,
+    Broadcast,
+    Sum,
+}
+
+impl<T> std::convert::From<Shortcut<T>> for Kind {
+    fn from(shortcut: Shortcut<T>) -> Kind {
+        match shortcut {
+            Shortcut::None => Kind::Call,
+            Shortcut::Elementwise(_) => Kind::Elementwise,
+            Shortcut::Same => Kind::Same,
+            Shortcut::Broadcast => Kind::Broadcast,
+            Shortcut::Sum => Kind::Sum,
+        }
+    }
 }
 
 /// What can run together.
@@ -92,38 +120,62 @@ enum Class {
 
 struct Instruction {
     what: What,
-    class: Class,
     /// Passes of a stage run after everything else in it, so that what they compute is there for the next stage.
-    stage: usize,
+    stage: u32,
+    /// Its class: so many elements of a pass, 1 for a single number, or the number for a call.
+    class: usize,
+}
+
+impl Instruction {
+    const CALL: usize = usize::MAX;
+
+    fn new(what: What, class: Class, stage: u32) -> Instruction {
+        let class = match class {
+            Class::Call => Self::CALL,
+            Class::Number => 1,
+            Class::Pass(n) => n,
+        };
+        Instruction { what, stage, class }
+    }
+
+    fn class(&self) -> Class {
+        match self.class {
+            Self::CALL => Class::Call,
+            n => elementwise(n),
+        }
+    }
 }
 
 /// Where values and instructions are collected.
 struct Plan<'a, T: Float> {
     graph: &'a Graph<T>,
-    shortcuts: Vec<Shortcut<T>>,
+    kinds: Vec<Kind>,
     values: Values,
     instructions: Vec<Instruction>,
     /// The value of each node.
     of: Vec<Id>,
     /// The sum of what has reached each node on the way back.
     sums: Vec<Option<Id>>,
+    /// What instructions have parts of: see [`What::Pull`].
+    parts: Vec<Option<Part>>,
     memory: Memory<T>,
 }
 
 /// The program for the value of the last node and, if asked for, its derivative by each of so many inputs.
 pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape]) -> Program<T> {
-    let shortcut = |node: &super::trace::Node<T>| match node.from {
-        From::Op(op, _) => graph.ops[op].op().shortcut(),
-        _ => Shortcut::None,
+    let kind = |node: &super::trace::Node<T>| match node.from {
+        From::Op { op, .. } => graph.ops[op as usize].op().shortcut().into(),
+        _ => Kind::Call,
     };
     let size = 3 * graph.nodes.len(); // forwards, backwards, and a sum
     let mut plan = Plan {
-        shortcuts: graph.nodes.iter().map(shortcut).collect(),
+        kinds: graph.nodes.iter().map(kind).collect(),
         graph: &graph,
         values: Values(Vec::with_capacity(size)),
         instructions: Vec::with_capacity(size),
         of: vec![],
         sums: graph.nodes.iter().map(|_| None).collect(),
+        parts: vec![],
         memory: Memory { numbers: Vec::with_capacity(size), arrays: vec![] },
     };
     let mut places = vec![None; inputs.len()];
@@ -135,7 +187,7 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape
         }
     }
     let last = graph.nodes.len() - 1;
-    let mut results = vec![(plan.of[last], graph.nodes[last].shape.clone())];
+    let mut results = vec![(plan.of[last], graph.nodes[last].shape[..].into())];
     if let Some(by) = by {
         plan.backward(last);
         let zero = plan.number(T::ZERO);
@@ -153,7 +205,7 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape
 }
 
 impl<T: Float> Plan<'_, T> {
-    fn value(&mut self, count: usize, maker: Option<u32>) -> Id {
+    fn value(&mut self, count: usize, maker: Option<Id>) -> Id {
         let id = self.values.push(Value { count, maker, slot: None, last: 0 });
         if count == 1 {
             self.memory.numbers.push(T::ZERO);
@@ -162,9 +214,14 @@ impl<T: Float> Plan<'_, T> {
         id
     }
 
+    /// The next instruction.
+    fn upcoming(&self) -> Id {
+        Id::of(self.instructions.len())
+    }
+
     /// A value that the next instruction computes.
     fn computed(&mut self, count: usize) -> Id {
-        self.value(count, Some(self.instructions.len() as u32))
+        self.value(count, Some(self.upcoming()))
     }
 
     fn number(&mut self, v: T) -> Id {
@@ -187,9 +244,13 @@ impl<T: Float> Plan<'_, T> {
         count(&self.graph.nodes[node].shape)
     }
 
-    fn parents(&self, node: usize) -> &[u32] {
-        match &self.graph.nodes[node].from {
-            From::Op(_, parents) => parents,
+    fn shape(&self, node: u32) -> Shape {
+        self.graph.nodes[node as usize].shape[..].into()
+    }
+
+    fn parents(&self, node: u32) -> &[u32] {
+        match self.graph.nodes[node as usize].from {
+            From::Op { first, arguments, .. } => &self.graph.edges[first as usize..][..arguments as usize],
             _ => &[],
         }
     }
@@ -213,18 +274,18 @@ impl<T: Float> Plan<'_, T> {
                 self.values[id].slot = Some(self.array(array.clone()));
                 id
             }
-            From::Op(_, parents) => {
-                let x = parents.first().map_or(0, |&x| x as usize);
-                let class = match self.shortcuts[i] {
-                    Shortcut::Same => return self.of[x],
-                    Shortcut::Broadcast if self.size(x) == 1 || self.size(x) == n => return self.of[x],
-                    Shortcut::Sum if self.size(x) == n => return self.of[x],
-                    Shortcut::Sum => return self.sum_to(self.of[x], x, i),
-                    Shortcut::Elementwise(_) => elementwise(n),
-                    _ => Class::Call,
+            From::Op { .. } => {
+                let x = self.parents(small(i)).first().map_or(0, |&x| x as usize);
+                let class = match self.kinds[i] {
+                    Kind::Same => return self.of[x],
+                    Kind::Broadcast if self.size(x) == 1 || self.size(x) == n => return self.of[x],
+                    Kind::Sum if self.size(x) == n => return self.of[x],
+                    Kind::Sum => return self.sum_to(self.of[x], x, i),
+                    Kind::Elementwise => elementwise(n),
+                    Kind::Broadcast | Kind::Call => Class::Call,
                 };
                 let y = self.computed(n);
-                self.push(What::Value { node: i, y }, class);
+                self.push(What::Value { node: small(i), y }, class);
                 y
             }
         }
@@ -233,13 +294,13 @@ impl<T: Float> Plan<'_, T> {
     /// The way back from a node, of which one number is the result.
     fn backward(&mut self, last: usize) {
         let mut active: Vec<bool> = vec![];
-        for node in &self.graph.nodes {
+        for (i, node) in (0..).zip(&self.graph.nodes) {
             active.push(
                 node.wanted
-                    && match &node.from {
+                    && match node.from {
                         From::Input(_) => true,
                         From::Constant(_) => false,
-                        From::Op(_, parents) => parents.iter().any(|&x| active[x as usize]),
+                        From::Op { .. } => self.parents(i).iter().any(|&x| active[x as usize]),
                     },
             );
         }
@@ -247,8 +308,8 @@ impl<T: Float> Plan<'_, T> {
             self.sums[last] = Some(self.number(T::ONE));
         }
         for i in (0..=last).rev() {
-            if let (Some(g), From::Op(_, parents)) = (self.sums[i], &self.graph.nodes[i].from)
-                && parents.iter().any(|&x| active[x as usize])
+            if let Some(g) = self.sums[i]
+                && self.parents(small(i)).iter().any(|&x| active[x as usize])
             {
                 self.back(i, g, &active);
             }
@@ -257,42 +318,40 @@ impl<T: Float> Plan<'_, T> {
 
     /// Back through one node.
     fn back(&mut self, i: usize, g: Id, active: &[bool]) {
-        let parents: SmallVec<[usize; 3]> = self.parents(i).iter().map(|&x| x as usize).collect();
+        let parents: SmallVec<[usize; 3]> = self.parents(small(i)).iter().map(|&x| x as usize).collect();
         let (n, x) = (self.size(i), parents[0]);
-        match self.shortcuts[i] {
-            Shortcut::Same => return self.contribute(x, g),
-            Shortcut::Sum if self.values[g].count == 1 || self.size(x) == n => return self.contribute(x, g),
-            Shortcut::Broadcast => {
+        match self.kinds[i] {
+            Kind::Same => return self.contribute(x, g),
+            Kind::Sum if self.values[g].count == 1 || self.size(x) == n => return self.contribute(x, g),
+            Kind::Broadcast => {
                 let sum = if self.size(x) == n { g } else { self.sum_to(g, i, x) };
                 return self.contribute(x, sum);
             }
             _ => {}
         }
         // An elementwise op leaves the sum over what was broadcast to others; any other op does it itself.
-        let wide = matches!(self.shortcuts[i], Shortcut::Elementwise(_));
-        let form = |plan: &Self, k: usize| match &plan.shortcuts[i] {
-            Shortcut::Elementwise(op) => op.slope(k),
-            _ => Form::Formula(u32::MAX),
-        };
-        let (mut sums, mut needs) = (Sums::new(), 0);
+        let op = matches!(self.kinds[i], Kind::Elementwise).then(|| self.elementwise(small(i)));
+        let wide = op.is_some();
+        let (mut parts, mut needs) = (SmallVec::<[Option<Part>; 3]>::new(), 0);
         let mut later = vec![];
         for (k, &x) in parents.iter().enumerate() {
             if !active[x] {
-                sums.push(None);
+                parts.push(None);
                 continue;
             }
             let whole = !wide || self.size(x) == n;
-            match form(self, k) {
+            match op.as_ref().map_or(Form::Formula(u32::MAX), |op| op.slope(k)) {
                 Form::Lit(1.0) => {
-                    sums.push(None);
+                    parts.push(None);
                     later.push((x, g, whole));
                     continue;
                 }
                 Form::Argument(slope) if n != 1 && slope < parents.len() => {
-                    sums.push(None);
+                    parts.push(None);
                     let sum = if whole { self.sums[x] } else { None };
                     let new = self.computed(n);
-                    self.push(What::Product { node: i, slope, g, sum, new }, elementwise(n));
+                    let (node, slope) = (small(i), small(slope));
+                    self.push(What::Product { node, slope, g, sum, new }, elementwise(n));
                     match whole {
                         true => self.sums[x] = Some(new),
                         false => later.push((x, new, whole)),
@@ -304,7 +363,7 @@ impl<T: Float> Plan<'_, T> {
             let again = parents[..k].contains(&x);
             let sum = if whole && !again { self.sums[x] } else { None };
             let new = self.value(if wide { n } else { self.size(x) }, None);
-            sums.push(Some((sum, new)));
+            parts.push(Some((sum, new)));
             if whole && !again {
                 self.sums[x] = Some(new);
             } else {
@@ -312,11 +371,13 @@ impl<T: Float> Plan<'_, T> {
             }
         }
         let class = if wide { elementwise(n) } else { Class::Call };
-        if sums.iter().any(Option::is_some) {
-            for (_, new) in sums.iter().flatten() {
-                self.values[*new].maker = Some(self.instructions.len() as u32);
+        if parts.iter().any(Option::is_some) {
+            for (_, new) in parts.iter().flatten() {
+                self.values[*new].maker = Some(self.upcoming());
             }
-            self.push(What::Pull { node: i, needs, g, sums }, class);
+            let what = What::Pull { node: small(i), needs, g, parts: small(self.parts.len()) };
+            self.parts.extend(parts);
+            self.push(what, class);
         }
         for (x, new, whole) in later {
             let part = if whole { new } else { self.sum_to(new, i, x) };
@@ -344,54 +405,61 @@ impl<T: Float> Plan<'_, T> {
         let (n, m) = (self.size(from), self.size(to));
         let class = if m == 1 { Class::Pass(n) } else { Class::Call };
         let y = self.computed(m);
-        self.push(What::SumTo { x, from, to, y }, class);
+        self.push(What::SumTo { x, from: small(from), to: small(to), y }, class);
         y
     }
 
     fn push(&mut self, what: What, class: Class) {
         let mut stage = 0;
-        self.arguments(&what, |x| {
+        self.arguments(what, |x| {
             if let Some(maker) = self.values[x].maker {
-                let maker = &self.instructions[maker as usize];
-                let at_hand = match maker.class {
-                    Class::Pass(n) => class == maker.class && self.values[x].count == n,
+                let maker = &self.instructions[maker.place()];
+                let at_hand = match maker.class() {
+                    Class::Pass(n) => class == maker.class() && self.values[x].count == n,
                     _ => true,
                 };
-                stage = stage.max(maker.stage + !at_hand as usize);
+                stage = stage.max(maker.stage + !at_hand as u32);
             }
         });
-        self.instructions.push(Instruction { what, class, stage });
+        self.instructions.push(Instruction::new(what, class, stage));
     }
 
     /// What an instruction takes.
-    fn arguments(&self, what: &What, mut f: impl FnMut(Id)) {
+    fn arguments(&self, what: What, mut f: impl FnMut(Id)) {
         match what {
-            What::Value { node, .. } => self.parents(*node).iter().for_each(|&x| f(self.of[x as usize])),
-            What::Pull { node, needs, g, sums } => {
-                let values = self.parents(*node).iter().map(|&x| x as usize).chain([*node]);
-                values.enumerate().filter(|(k, _)| takes(*needs, *k)).for_each(|(_, x)| f(self.of[x]));
-                f(*g);
-                sums.iter().flatten().filter_map(|(sum, _)| *sum).for_each(f);
+            What::Value { node, .. } => self.parents(node).iter().for_each(|&x| f(self.of[x as usize])),
+            What::Pull { node, needs, g, parts } => {
+                let values = self.parents(node).iter().copied().chain([node]);
+                values
+                    .enumerate()
+                    .filter(|(k, _)| takes(needs, *k))
+                    .for_each(|(_, x)| f(self.of[x as usize]));
+                f(g);
+                self.parts(node, parts).iter().flatten().filter_map(|(sum, _)| *sum).for_each(f);
             }
             What::Product { node, slope, g, sum, .. } => {
-                f(self.of[self.parents(*node)[*slope] as usize]);
-                f(*g);
-                sum.iter().for_each(|&sum| f(sum));
+                f(self.of[self.parents(node)[slope as usize] as usize]);
+                f(g);
+                sum.into_iter().for_each(f);
             }
-            What::Add { a, b, .. } => [*a, *b].into_iter().for_each(f),
-            What::SumTo { x, .. } => f(*x),
-            What::Taken => {}
+            What::Add { a, b, .. } => [a, b].into_iter().for_each(f),
+            What::SumTo { x, .. } => f(x),
         }
     }
 
-    /// A node's value as an op takes it.
-    fn used(&self, id: Id, node: usize) -> Use {
-        Use { slot: self.slot(id), shape: self.graph.nodes[node].shape.clone() }
+    /// The parts of a node's arguments, from a place in the list on.
+    fn parts(&self, node: u32, from: u32) -> &[Option<Part>] {
+        &self.parts[from as usize..][..self.parents(node).len()]
     }
 
-    fn elementwise(&self, node: usize) -> Box<dyn Blockwise<T>> {
-        match &self.graph.nodes[node].from {
-            From::Op(op, _) => match self.graph.ops[*op].op().shortcut() {
+    /// A node's value as an op takes it.
+    fn used(&self, id: Id, node: u32) -> Use {
+        Use { slot: self.slot(id), shape: self.shape(node) }
+    }
+
+    fn elementwise(&self, node: u32) -> Box<dyn Blockwise<T>> {
+        match self.graph.nodes[node as usize].from {
+            From::Op { op, .. } => match self.graph.ops[op as usize].op().shortcut() {
                 Shortcut::Elementwise(op) => op,
                 _ => unreachable!("classified as elementwise"),
             },
@@ -428,29 +496,30 @@ type Layout<T> = (Vec<(Item<T>, Vec<u32>)>, Vec<Use>, Vec<u32>);
 impl<T: Float> Plan<'_, T> {
     /// Puts the instructions in order, joins what can run together, and gives each value a place.
     fn layout(&mut self, results: Vec<(Id, Shape)>, inputs: &[Slot]) -> Layout<T> {
-        let mut order: Vec<usize> = (0..self.instructions.len()).collect();
+        let mut order: Vec<u32> = (0..small(self.instructions.len())).collect();
         order.sort_by_key(|&i| {
-            let Instruction { class, stage, .. } = &self.instructions[i];
-            (*stage, if let Class::Pass(n) = class { Some(*n) } else { None })
+            let instruction = &self.instructions[i as usize];
+            (instruction.stage, if let Class::Pass(n) = instruction.class() { Some(n) } else { None })
         });
         let mut last = vec![0; self.values.0.len()];
-        for (place, &i) in order.iter().enumerate() {
-            self.arguments(&self.instructions[i].what, |x| last[x.0.get() as usize - 1] = place);
+        for (place, &i) in (0..).zip(&order) {
+            self.arguments(self.instructions[i as usize].what, |x| last[x.place()] = place);
         }
         for (value, last) in self.values.0.iter_mut().zip(last) {
             value.last = last;
         }
         for (id, _) in &results {
-            self.values[*id].last = usize::MAX;
+            self.values[*id].last = NEVER;
         }
         let mut foreign: Vec<u32> = inputs.iter().filter_map(array_of).collect();
         let (mut items, mut vacant) = (vec![], Vacant::new());
         let mut start = 0;
         while start < order.len() {
-            let Instruction { class, stage, .. } = self.instructions[order[start]];
-            let joins = |&&i: &&usize| {
-                let other = &self.instructions[i];
-                other.class == class && (class == Class::Number || other.stage == stage)
+            let first = &self.instructions[order[start] as usize];
+            let class = first.class();
+            let joins = |&&i: &&u32| {
+                let other = &self.instructions[i as usize];
+                other.class() == class && (class == Class::Number || other.stage == first.stage)
             };
             let end = match class {
                 Class::Call => start + 1,
@@ -458,7 +527,7 @@ impl<T: Float> Plan<'_, T> {
             };
             let here = start..end;
             let item = match class {
-                Class::Call => self.call(order[start]),
+                Class::Call => self.call(order[start] as usize),
                 Class::Number => self.numbers(&order[here.clone()]),
                 Class::Pass(n) => Item::Pass(self.pass(n, &order, here.clone(), &mut vacant)),
             };
@@ -482,11 +551,11 @@ impl<T: Float> Plan<'_, T> {
 
     /// The arrays that nothing takes after the instructions at these places: a pass may write over those of passes, and the
     /// others are let go.
-    fn let_go(&self, order: &[usize], here: Range<usize>, vacant: &mut Vacant, done: &mut Vec<u32>) {
+    fn let_go(&self, order: &[u32], here: Range<usize>, vacant: &mut Vacant, done: &mut Vec<u32>) {
         for place in here {
             let mut ending: SmallVec<[Id; 8]> = SmallVec::new();
-            self.arguments(&self.instructions[order[place]].what, |x| {
-                if self.values[x].last == place && !ending.contains(&x) {
+            self.arguments(self.instructions[order[place] as usize].what, |x| {
+                if self.values[x].last == small(place) && !ending.contains(&x) {
                     ending.push(x);
                 }
             });
@@ -494,7 +563,7 @@ impl<T: Float> Plan<'_, T> {
                 let Value { maker: Some(maker), slot: Some(slot), count, .. } = self.values[x] else {
                     continue;
                 };
-                match (self.instructions[maker as usize].class, array_of(&slot)) {
+                match (self.instructions[maker.place()].class(), array_of(&slot)) {
                     (Class::Pass(_), Some(_)) => vacant.push((count, slot)),
                     (_, Some(k)) => done.push(k),
                     _ => {}
@@ -512,51 +581,50 @@ impl<T: Float> Plan<'_, T> {
     }
 
     fn call(&mut self, i: usize) -> Item<T> {
-        let node_of = |plan: &Self, node: usize| match &plan.graph.nodes[node].from {
-            From::Op(op, _) => (*op, plan.graph.nodes[node].place),
+        let node_of = |plan: &Self, node: u32| match plan.graph.nodes[node as usize].from {
+            From::Op { op, .. } => (op as usize, plan.graph.nodes[node as usize].place),
             _ => unreachable!("classified as an op"),
         };
-        match &self.instructions[i].what {
-            &What::Value { node, y } => {
+        match self.instructions[i].what {
+            What::Value { node, y } => {
                 let (op, place) = node_of(self, node);
-                let x =
-                    self.parents(node).iter().map(|&x| self.used(self.of[x as usize], x as usize)).collect();
+                let x = self.parents(node).iter().map(|&x| self.used(self.of[x as usize], x)).collect();
                 Item::Value { op, place, x, y: self.place(y) }
             }
-            What::Pull { node, g, sums, .. } => {
-                let (node, g, sums) = (*node, *g, sums.clone());
+            What::Pull { node, g, parts, .. } => {
                 let (op, place) = node_of(self, node);
-                let parents: SmallVec<[usize; 3]> = self.parents(node).iter().map(|&x| x as usize).collect();
-                let x = parents.iter().map(|&x| self.used(self.of[x], x)).collect();
-                let (y, g) = (self.used(self.of[node], node), self.used(g, node));
-                let mut places: Vec<Option<Sum>> = vec![];
-                for (sum, &x) in sums.iter().zip(&parents) {
-                    places.push(sum.map(|(sum, new)| (sum.map(|sum| self.used(sum, x)), self.place(new))));
+                let parents: SmallVec<[u32; 3]> = self.parents(node).into();
+                let parts: SmallVec<[Option<Part>; 3]> = self.parts(node, parts).into();
+                let x = parents.iter().map(|&x| self.used(self.of[x as usize], x)).collect();
+                let (y, g) = (self.used(self.of[node as usize], node), self.used(g, node));
+                let mut sums: Vec<Option<Sum>> = vec![];
+                for (part, x) in parts.into_iter().zip(parents) {
+                    sums.push(part.map(|(sum, new)| (sum.map(|sum| self.used(sum, x)), self.place(new))));
                 }
-                Item::Pull { op, place, x, y, g, sums: places }
+                Item::Pull { op, place, x, y, g, sums }
             }
-            &What::SumTo { x, from, to, y } => {
-                let (x, shape) = (self.used(x, from), self.graph.nodes[to].shape.clone());
+            What::SumTo { x, from, to, y } => {
+                let (x, shape) = (self.used(x, from), self.shape(to));
                 Item::SumTo { x, shape, y: self.place(y) }
             }
-            What::Add { .. } | What::Product { .. } | What::Taken => unreachable!("elementwise"),
+            What::Add { .. } | What::Product { .. } => unreachable!("elementwise"),
         }
     }
 
     /// These instructions on single numbers.
-    fn numbers(&self, instructions: &[usize]) -> Item<T> {
+    fn numbers(&self, instructions: &[u32]) -> Item<T> {
         let n = instructions.len();
         let (mut steps, mut places) = (Vec::with_capacity(n), Vec::with_capacity(6 * n));
         for &i in instructions {
-            let from = places.len();
-            let (op, back) = self.number_step(&self.instructions[i].what, &mut places);
+            let from = small(places.len());
+            let (op, back) = self.number_step(self.instructions[i as usize].what, &mut places);
             steps.push(NumberStep { op, back, from });
         }
         Item::Numbers { steps, places }
     }
 
     /// The op of an instruction, and whether it goes back. Its places are added to the list.
-    fn number_step(&self, what: &What, places: &mut Vec<u32>) -> (Box<dyn Blockwise<T>>, bool) {
+    fn number_step(&self, what: What, places: &mut Vec<u32>) -> (Box<dyn Blockwise<T>>, bool) {
         let place = |id: Id| match self.slot(id) {
             Slot::Number(k) => k,
             Slot::Array(_) => unreachable!("a single number"),
@@ -564,35 +632,35 @@ impl<T: Float> Plan<'_, T> {
         match what {
             What::Value { node, y } => {
                 self.arguments(what, |x| places.push(place(x)));
-                places.push(place(*y));
-                (self.elementwise(*node), false)
+                places.push(place(y));
+                (self.elementwise(node), false)
             }
-            What::Pull { node, needs, g, sums } => {
+            What::Pull { node, needs, g, parts } => {
                 // What is not taken need not be there yet: the cotangent stands in its place.
-                let values = self.parents(*node).iter().map(|&x| x as usize).chain([*node]);
+                let values = self.parents(node).iter().copied().chain([node]);
                 for (k, x) in values.enumerate() {
-                    places.push(place(if takes(*needs, k) { self.of[x] } else { *g }));
+                    places.push(place(if takes(needs, k) { self.of[x as usize] } else { g }));
                 }
-                places.push(place(*g));
-                for sum in sums {
-                    let (sum, new) = sum.map_or((None, None), |(sum, new)| (sum, Some(new)));
+                places.push(place(g));
+                for part in self.parts(node, parts) {
+                    let (sum, new) = part.map_or((None, None), |(sum, new)| (sum, Some(new)));
                     places.push(sum.map_or(NOWHERE, place));
                     places.push(new.map_or(NOWHERE, place));
                 }
-                (self.elementwise(*node), true)
+                (self.elementwise(node), true)
             }
             What::Add { a, b, y } => {
-                places.extend([*a, *b, *y].map(place));
+                places.extend([a, b, y].map(place));
                 (add(), false)
             }
-            What::SumTo { .. } | What::Product { .. } | What::Taken => unreachable!("a pass or a call"),
+            What::SumTo { .. } | What::Product { .. } => unreachable!("a pass or a call"),
         }
     }
 
     /// The instructions at these places of the order in one pass over `n` elements.
-    fn pass(&mut self, n: usize, order: &[usize], here: Range<usize>, vacant: &mut Vacant) -> Pass<T> {
+    fn pass(&mut self, n: usize, order: &[u32], here: Range<usize>, vacant: &mut Vacant) -> Pass<T> {
         let mut registers = Registers {
-            end: here.end,
+            end: small(here.end),
             of: vec![],
             free: vec![],
             pass: Pass {
@@ -605,81 +673,76 @@ impl<T: Float> Plan<'_, T> {
             },
         };
         for place in here {
-            let what = std::mem::replace(&mut self.instructions[order[place]].what, What::Taken);
-            match &what {
+            let (what, place) = (self.instructions[order[place] as usize].what, small(place));
+            match what {
                 What::Value { node, y } => {
-                    let reads = self.reads(&mut registers, *node, n);
-                    let to = self.register(&mut registers, *y, vacant);
-                    registers.map(reads, smallvec![Write::Over(to)], self.elementwise(*node), false);
+                    let reads = self.reads(&mut registers, node, n);
+                    let to = self.register(&mut registers, y, vacant);
+                    registers.map(reads, smallvec![Write::Over(to)], self.elementwise(node), false);
                 }
-                What::Pull { node, needs, g, sums } => {
-                    let cotangent = self.read(&mut registers, *g, None);
-                    let (arguments, mut reads) = (self.parents(*node).len(), SmallVec::new());
+                What::Pull { node, needs, g, parts } => {
+                    let cotangent = self.read(&mut registers, g, None);
+                    let (arguments, mut reads) = (self.parents(node).len(), SmallVec::new());
                     for k in 0..=arguments {
-                        reads.push(match takes(*needs, k) {
-                            true if k == arguments => self.read(&mut registers, self.of[*node], None),
-                            true => self.argument(&mut registers, *node, k, n),
+                        reads.push(match takes(needs, k) {
+                            true if k == arguments => self.read(&mut registers, self.of[node as usize], None),
+                            true => self.argument(&mut registers, node, k, n),
                             false => cotangent, // as good as anything that is there
                         });
                     }
                     reads.push(cotangent);
                     let (mut writes, mut later) = (SmallVec::new(), Later::new());
-                    for sum in sums {
-                        writes.push(match *sum {
+                    for k in 0..arguments {
+                        writes.push(match self.parts(node, parts)[k] {
                             Some((sum, new)) => {
                                 self.write(&mut registers, sum, new, place, &reads, vacant, &mut later)
                             }
                             None => Write::Drop,
                         });
                     }
-                    registers.map(reads, writes, self.elementwise(*node), true);
+                    registers.map(reads, writes, self.elementwise(node), true);
                     self.add_up(&mut registers, later, vacant);
                 }
                 What::Product { node, slope, g, sum, new } => {
-                    let slope = self.argument(&mut registers, *node, *slope, n);
-                    let reads: SmallVec<[Register; 4]> =
-                        smallvec![self.read(&mut registers, *g, None), slope];
+                    let slope = self.argument(&mut registers, node, slope as usize, n);
+                    let reads: SmallVec<[Register; 4]> = smallvec![self.read(&mut registers, g, None), slope];
                     let mut later = Later::new();
-                    let write = self.write(&mut registers, *sum, *new, place, &reads, vacant, &mut later);
+                    let write = self.write(&mut registers, sum, new, place, &reads, vacant, &mut later);
                     let product = Box::new(Elementwise::<rules::Chain, 2>(rules::Chain));
                     registers.map(reads, smallvec![write], product, false);
                     self.add_up(&mut registers, later, vacant);
                 }
                 What::Add { a, b, y } => {
-                    let reads = [*a, *b].map(|x| self.read(&mut registers, x, None)).into_iter().collect();
-                    let to = self.register(&mut registers, *y, vacant);
+                    let reads = [a, b].map(|x| self.read(&mut registers, x, None)).into_iter().collect();
+                    let to = self.register(&mut registers, y, vacant);
                     registers.map(reads, smallvec![Write::Over(to)], add(), false);
                 }
                 What::SumTo { x, y, .. } => {
-                    let of = self.read(&mut registers, *x, None);
-                    let Slot::Number(k) = self.slot(*y) else { unreachable!("the sum over everything") };
+                    let of = self.read(&mut registers, x, None);
+                    let Slot::Number(k) = self.slot(y) else { unreachable!("the sum over everything") };
                     registers.sum(of, k);
                 }
-                What::Taken => unreachable!("each is looked at once"),
             }
-            let mut ending: SmallVec<[Id; 8]> = SmallVec::new();
-            self.arguments(&what, |x| ending.push(x));
-            for x in ending {
+            self.arguments(what, |x| {
                 if self.values[x].last == place {
                     registers.end(x);
                 }
-            }
-            self.instructions[order[place]].what = what;
+            });
         }
         registers.pass
     }
 
     /// The registers of a node's arguments.
-    fn reads(&self, registers: &mut Registers<T>, node: usize, n: usize) -> SmallVec<[Register; 4]> {
+    fn reads(&self, registers: &mut Registers<T>, node: u32, n: usize) -> SmallVec<[Register; 4]> {
         (0..self.parents(node).len()).map(|k| self.argument(registers, node, k, n)).collect()
     }
 
     /// The register of one argument, repeated where it is broadcast.
-    fn argument(&self, registers: &mut Registers<T>, node: usize, k: usize, n: usize) -> Register {
-        let x = self.parents(node)[k] as usize;
-        let partial = self.values[self.of[x]].count != 1 && self.size(x) != n;
-        let shape = |i: usize| self.graph.nodes[i].shape.clone();
-        self.read(registers, self.of[x], partial.then(|| (shape(x), shape(node))))
+    fn argument(&self, registers: &mut Registers<T>, node: u32, k: usize, n: usize) -> Register {
+        let x = self.parents(node)[k];
+        let id = self.of[x as usize];
+        let partial = self.values[id].count != 1 && self.size(x as usize) != n;
+        self.read(registers, id, partial.then(|| (self.shape(x), self.shape(node))))
     }
 
     /// The register of a value; if it is broadcast, from one shape to the other.
@@ -710,7 +773,7 @@ impl<T: Float> Plan<'_, T> {
         registers: &mut Registers<T>,
         sum: Option<Id>,
         new: Id,
-        place: usize,
+        place: u32,
         reads: &[Register],
         vacant: &mut Vacant,
         later: &mut Later,
@@ -747,14 +810,14 @@ impl<T: Float> Plan<'_, T> {
         let register = if last < registers.end {
             registers.temporary()
         } else {
-            let kept = vacant.iter().position(|(n, _)| *n == count && last != usize::MAX);
+            let kept = vacant.iter().position(|(n, _)| *n == count && last != NEVER);
             let slot = match kept {
                 Some(i) => vacant.swap_remove(i).1,
-                None if last == usize::MAX => self.array(Array::scalar(T::ZERO)),
+                None if last == NEVER => self.array(Array::scalar(T::ZERO)),
                 None => self.array(Array::from_buffer(Buffer::scratch(count), &[count])),
             };
             self.values[id].slot = Some(slot);
-            let made = (last == usize::MAX).then(|| smallvec![count]);
+            let made = (last == NEVER).then(|| smallvec![count]);
             registers.pass.outputs.push((array_of(&slot).expect("an array"), made));
             Register::Output(registers.pass.outputs.len() - 1)
         };
@@ -766,7 +829,7 @@ impl<T: Float> Plan<'_, T> {
 /// The registers of a pass that is being put together.
 struct Registers<T> {
     /// The first place in the order after this pass.
-    end: usize,
+    end: u32,
     /// The values computed here.
     of: Vec<(Id, Register)>,
     /// Temporary registers that are not in use.

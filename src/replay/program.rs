@@ -45,7 +45,7 @@ pub(super) type Sum = (Option<Use>, Slot);
 pub(super) struct NumberStep<T> {
     pub(super) op: Box<dyn Blockwise<T>>,
     pub(super) back: bool,
-    pub(super) from: usize,
+    pub(super) from: u32,
 }
 
 /// An elementwise op, and whether it is its way back.
@@ -132,8 +132,8 @@ impl<T: Float> Program<T> {
                 Item::Numbers { steps, places } => {
                     for NumberStep { op, back, from } in steps {
                         match back {
-                            false => op.value_at(&mut memory.numbers, &places[*from..]),
-                            true => op.pull_at(&mut memory.numbers, &places[*from..]),
+                            false => op.value_at(&mut memory.numbers, &places[*from as usize..]),
+                            true => op.pull_at(&mut memory.numbers, &places[*from as usize..]),
                         }
                     }
                 }

@@ -4,7 +4,6 @@ use crate::context::{self, Tracing, recorded, recording, tracing};
 use crate::num::Float;
 use crate::tensor::Parents;
 use crate::{Array, Error, Indices, Mistake, Op, Place, Shape, Tensor};
-use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -208,13 +207,15 @@ fn is_given(indices: &Indices) -> bool {
 pub(super) struct Graph<T: Float> {
     pub(super) nodes: Vec<Node<T>>,
     pub(super) ops: Vec<Held<T>>,
+    /// The arguments of all ops.
+    pub(super) edges: Vec<u32>,
     /// The ops that take integers: which op, where they come from, under which shape.
     pub(super) indices: Vec<(usize, Source, Shape)>,
 }
 
-/// What a tensor was.
+/// What a tensor was. (A small one: see [`plan`](super::plan).)
 pub(super) struct Node<T> {
-    pub(super) shape: Shape,
+    pub(super) shape: Box<[usize]>,
     pub(super) place: Place,
     pub(super) wanted: bool,
     pub(super) from: From<T>,
@@ -223,8 +224,12 @@ pub(super) struct Node<T> {
 pub(super) enum From<T> {
     Input(usize),
     Constant(Array<T>),
-    /// The number of an op, and of its arguments.
-    Op(usize, SmallVec<[u32; 3]>),
+    /// The number of an op, and from where on its arguments are listed.
+    Op {
+        op: u32,
+        first: u32,
+        arguments: u32,
+    },
 }
 
 /// An op of the program: its own, or that of a node which somebody else holds as well.
@@ -251,12 +256,13 @@ impl<T: Float> Graph<T> {
             hint if ids.get(hint) == Some(&x.id()) => hint,
             _ => ids.binary_search(&x.id()).expect("numbered"),
         };
-        let (mut nodes, mut ops, mut taken) = (Vec::with_capacity(ids.len()), vec![], vec![]);
+        let (mut nodes, mut ops) = (Vec::with_capacity(ids.len()), vec![]);
+        let (mut edges, mut taken) = (vec![], vec![]);
         let mut waiting: Vec<Option<Tensor<T>>> = ids.iter().map(|_| None).collect();
         *waiting.last_mut().expect("y at least") = Some(y);
         while let Some(x) = waiting.pop() {
             let x = x.expect("something newer was computed from it");
-            let (shape, place, wanted) = (Shape::from(x.shape()), x.location(), x.wants_grad());
+            let (shape, place, wanted) = (x.shape().into(), x.location(), x.wants_grad());
             let from = if !x.0.traced {
                 From::Constant(x.0.data.clone())
             } else if x.0.how.is_none() {
@@ -268,20 +274,25 @@ impl<T: Float> Graph<T> {
                 });
                 let (held, parents) = take_apart(x);
                 taken.extend(source.map(|(source, shape)| (ops.len(), source, shape)));
+                let (op, first, arguments) = (small(ops.len()), small(edges.len()), small(parents.len()));
                 ops.push(held);
-                let mut edges = SmallVec::new();
                 for x in parents {
                     let i = index(&x);
-                    edges.push(i as u32);
+                    edges.push(small(i));
                     waiting[i] = Some(x);
                 }
-                From::Op(ops.len() - 1, edges)
+                From::Op { op, first, arguments }
             };
             nodes.push(Node { shape, place, wanted, from });
         }
         nodes.reverse();
-        Graph { nodes, ops, indices: taken }
+        Graph { nodes, ops, edges, indices: taken }
     }
+}
+
+/// A number of nodes, edges or what else there is of a recorded function.
+pub(super) fn small(n: usize) -> u32 {
+    u32::try_from(n).ok().filter(|n| *n < u32::MAX - 1).expect("fewer than there is memory for")
 }
 
 /// The ids of what `y` was computed from, the oldest first, its own last. Each node's place among them is noted in the node, as
