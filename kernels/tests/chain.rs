@@ -58,7 +58,7 @@ fn numbers(seed: usize, len: usize) -> Array<f64> {
 #[test]
 fn chains_compute_what_plain_loops_do() {
     let sizes: &[usize] = match cfg!(miri) {
-        true => &[0, 1, 9],
+        true => &[0, 1, 9, 300],
         false => &[0, 1, 2, 127, 128, 129, 1151, 2047, 2048, 2049, 4099, 32_767, 32_769, 36_864, 70_001],
     };
     for &len in sizes {
@@ -90,4 +90,35 @@ fn sums_do_not_lose_what_is_small() {
     let mut total = [0.0_f32];
     chain.run(len, &[Array::scalar(1.0)], smallvec![], &mut total, &|_, _, _| {});
     assert_eq!(total, [1e7]);
+}
+
+#[test]
+fn a_step_that_may_not_be_is_refused() {
+    use Register::{Input, Output, Temporary};
+    let to = |reads: &[Register], writes: &[Write]| Step::Map { reads: reads.into(), writes: writes.into() };
+    let wrong = [
+        ("a chain writes no input", to(&[], &[Write::Over(Input(0))])),
+        ("a register for each result", to(&[Input(0), Output(0)], &[Write::Over(Output(0))])),
+        (
+            "a register for each result",
+            to(&[Input(0)], &[Write::Over(Temporary(0)), Write::Add(Temporary(0))]),
+        ),
+        ("registers that are there", to(&[Input(1)], &[Write::Drop])),
+        ("registers that are there", to(&[Input(0)], &[Write::Over(Output(1))])),
+        ("registers that are there", to(&[Temporary(1)], &[Write::Drop])),
+        ("a sum of a register", Step::Sum { of: Output(1), total: 0 }),
+        ("a sum of a register", Step::Sum { of: Input(0), total: 1 }),
+    ];
+    for (why, step) in wrong {
+        let chain = Chain { steps: vec![step], temporaries: 1, totals: 1 };
+        let run = || {
+            let (mut y, mut total) = ([0.0], [0.0]);
+            chain.run(1, &[numbers(1, 1)], smallvec![&mut y[..]], &mut total, &|_, _, _| {
+                unreachable!("refused")
+            });
+        };
+        let panic = std::panic::catch_unwind(run).expect_err(why);
+        let message = panic.downcast_ref::<&str>().copied().expect("a message");
+        assert_eq!(message, why, "{:?}", chain.steps);
+    }
 }
