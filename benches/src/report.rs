@@ -168,12 +168,13 @@ fn rivals(timings: &[Timing]) -> String {
             row.extend([format!("{ratio:.2}"), format!("{least}"), verdict(ratio >= least)]);
             row.push(limit.map_or("–".into(), time));
             row.push(limit.map_or("–".into(), |limit| format!("{:.2}", limit / ours.us())));
+            row.push(limit.map_or("–".into(), |limit| format!("{:.2}", ratio * ours.us() / limit)));
             rows.push(row);
         }
     }
     table(
         "| workload | threads | FemtoGrad, µs | PyTorch | PyTorch compiled | JAX jit | candle | burn \
-         | best ÷ ours | bar | | limit, µs | limit ÷ ours |",
+         | best ÷ ours | bar | | limit, µs | limit ÷ ours | best ÷ limit |",
         rows,
     )
 }
