@@ -43,7 +43,17 @@ impl<'a, T: Float, G: Add<Output = G>> Slot<'a, T, G> {
     /// Adds to the sum.
     #[inline(always)]
     pub(crate) fn add(&mut self, more: Option<G>) {
-        self.sum = add(self.sum.take(), more);
+        self.sum = match self.take() {
+            None => more,
+            sum => add(sum, more),
+        };
+    }
+
+    /// Takes the sum out. If there is none, as mostly, it looks at nothing but that, which may just have been written: what has
+    /// been written in part is waited for.
+    #[inline(always)]
+    pub(crate) fn take(&mut self) -> Option<G> {
+        if self.sum.is_some() { self.sum.take() } else { None }
     }
 
     #[inline(always)]

@@ -102,7 +102,7 @@ impl<T: Float> Tensor<T> {
             let Some((op, parents)) = y.0.how.as_ref().filter(|_| y.0.id >= floor) else { continue };
             sums.clear();
             for x in parents {
-                sums.push(if x.0.wanted { frontier.enter(x).sum.take() } else { None });
+                sums.push(if x.0.wanted { frontier.enter(x).take() } else { None });
             }
             pull(&**op, parents, y, g, &mut sums);
             for (x, sum) in parents.iter().zip(&mut sums).filter(|(x, _)| x.0.wanted) {
