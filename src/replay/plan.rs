@@ -9,13 +9,14 @@ use crate::ops::elementwise as rules;
 use crate::rule::Blockwise;
 use crate::{Array, Elementwise};
 use smallvec::{SmallVec, smallvec};
+use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut, Range};
 
 /// The number of a value: what is computed once and never changes during a run. Several nodes may have the same one under
 /// different shapes; one of a single number may stand for an array that holds nothing else. Or that of an instruction.
 ///
-/// Numbers and what is numbered are small, since two fifths of preparing are the system's giving memory that was never touched.
+/// Numbers and what is numbered are small, since much of preparing is the system's giving memory that was never touched.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Id(NonZeroU32);
 
@@ -146,6 +147,15 @@ impl Instruction {
     }
 }
 
+thread_local! {
+    /// Room that was used before for these two, the longest lists by far: where functions are recorded again, for other shapes,
+    /// the system need not give memory that was never touched each time.
+    static ROOM: Cell<(Vec<Value>, Vec<Instruction>)> = const { Cell::new((Vec::new(), Vec::new())) };
+}
+
+/// Room for so many of each is kept at most: two megabytes.
+const KEEP: usize = 1 << 15;
+
 /// Where values and instructions are collected.
 struct Plan<'a, T: Float> {
     graph: &'a Graph<T>,
@@ -168,11 +178,14 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape
         _ => Kind::Call,
     };
     let size = 3 * graph.nodes.len(); // forwards, backwards, and a sum
+    let mut room = ROOM.take();
+    room.0.reserve_exact(size);
+    room.1.reserve_exact(size);
     let mut plan = Plan {
         kinds: graph.nodes.iter().map(kind).collect(),
         graph: &graph,
-        values: Values(Vec::with_capacity(size)),
-        instructions: Vec::with_capacity(size),
+        values: Values(room.0),
+        instructions: room.1,
         of: vec![],
         sums: graph.nodes.iter().map(|_| None).collect(),
         parts: vec![],
@@ -201,6 +214,11 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape
     let used: Vec<Slot> = inputs.iter().copied().flatten().collect();
     let (items, results, foreign) = plan.layout(results, &used);
     let memory = plan.memory;
+    plan.values.0.clear();
+    plan.instructions.clear();
+    if size <= KEEP {
+        ROOM.set((plan.values.0, plan.instructions));
+    }
     Program { items, inputs, results, foreign, memory, ops: graph.ops, indices: graph.indices }
 }
 

@@ -256,8 +256,8 @@ impl<T: Float> Graph<T> {
             hint if ids.get(hint) == Some(&x.id()) => hint,
             _ => ids.binary_search(&x.id()).expect("numbered"),
         };
-        let (mut nodes, mut ops) = (Vec::with_capacity(ids.len()), vec![]);
-        let (mut edges, mut taken) = (vec![], vec![]);
+        let (mut nodes, mut ops) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));
+        let (mut edges, mut taken) = (Vec::with_capacity(2 * ids.len()), vec![]);
         let mut waiting: Vec<Option<Tensor<T>>> = ids.iter().map(|_| None).collect();
         *waiting.last_mut().expect("y at least") = Some(y);
         while let Some(x) = waiting.pop() {
