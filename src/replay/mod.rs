@@ -6,8 +6,8 @@
 //! and backwards in one list, each value with a place of its own. Further calls with arguments of the same shapes run
 //! through the list.
 //!
-//! - Elementwise ops that can run at the same time become one pass over memory, in blocks that stay in the first-level
-//!   cache, whether they compute the value or the gradient; sums over everything are taken on the way.
+//! - Elementwise ops that can run at the same time become one pass over memory, in blocks that stay in the caches of a core,
+//!   whether they compute the value or the gradient; sums over everything are taken on the way.
 //! - Single numbers lie in one list; an op on them is one call.
 //! - What is written by passes is planned beforehand, and memory is used again as soon as its last reader is done.
 //! - All other ops run as they do otherwise.
