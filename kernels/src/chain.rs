@@ -8,10 +8,9 @@ use crate::poll::watched;
 use crate::reduce::total;
 use crate::simd::dispatch;
 use crate::vector::prefetch;
-use crate::{Array, Buffer, Float, Function, Sink, threads};
+use crate::{Array, Buffer, Float, Function, Sink, count, threads};
 use smallvec::SmallVec;
 use std::marker::PhantomData;
-use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// The bytes that all registers of a chain have together, unless there are very many of them: some of the second-level
@@ -110,6 +109,12 @@ impl Chain {
         step: &StepFn<'_, T>,
     ) {
         self.check(inputs.len(), outputs.len());
+        let fits = |x: &Array<T>| x.len() == len || x.shape().is_empty();
+        assert!(
+            inputs.iter().all(fits) && outputs.iter().all(|y| y.len() == len),
+            "arrays of {len} elements"
+        );
+        assert_eq!(totals.len(), self.totals, "a place for each sum");
         let registers = inputs.len() + outputs.len() + self.temporaries;
         let block = CACHE / (registers.max(1) * size_of::<T>()) / BLOCK * BLOCK;
         let block = block.clamp(BLOCK, LONGEST);
@@ -138,7 +143,7 @@ impl Chain {
         let Piece { start, len, mut outputs, totals } = piece;
         let blocks = len.div_ceil(block);
         let mut sums = Buffer::scratch(self.totals * blocks);
-        let mut memory = Buffer::scratch((inputs.len() + outputs.len() + self.temporaries) * block);
+        let mut memory = Buffer::scratch(count(&[inputs.len() + outputs.len() + self.temporaries, block]));
         let mut registers = Registers::new(inputs, start, len, &mut outputs, &mut memory, block);
         // What a step is given, over what the one before was given: to make lists anew would take longer than a short step does.
         let most = |count: fn(&Step) -> usize| self.steps.iter().map(count).max().unwrap_or(0);
@@ -150,7 +155,7 @@ impl Chain {
             registers.move_to(at, n);
             for (k, what) in self.steps.iter().enumerate() {
                 // Between steps, so that these need not wait for memory.
-                registers.ask(next * k / self.steps.len()..next * (k + 1) / self.steps.len());
+                registers.ask(next, k, self.steps.len());
                 match what {
                     Step::Sum { of, total: k } => {
                         // SAFETY: nobody writes meanwhile.
@@ -184,9 +189,10 @@ impl Chain {
         }
     }
 
-    /// What [`piece`](Self::piece) relies on: there are these registers and sums, inputs stay as they are, and no step writes
-    /// anything twice or what it reads.
+    /// What [`piece`](Self::piece) relies on, besides arrays of the right length: there are these registers and sums, inputs stay
+    /// as they are, and no step writes anything twice or what it reads.
     fn check(&self, inputs: usize, outputs: usize) {
+        assert!(self.temporaries < usize::MAX / 2, "temporaries that can be counted");
         let exists = |register: &Register| match *register {
             Register::Input(i) => i < inputs,
             Register::Output(i) => i < outputs,
@@ -253,7 +259,7 @@ struct Lies<T> {
 
 /// Where the block of each register is.
 struct Registers<'a, T> {
-    /// A block for each register, which those need that lie nowhere else: in an array, that is, in order.
+    /// A block for each register: for temporaries, for inputs that do not lie in order, and for the last elements of all arrays.
     memory: *mut T,
     block: usize,
     /// The inputs, the outputs, the temporaries.
@@ -264,6 +270,7 @@ struct Registers<'a, T> {
     /// The elements of the block, and as many as kernels take: whole blocks of theirs, filled up with whatever is there.
     n: usize,
     width: usize,
+    /// The memory and the outputs, which nobody else has meanwhile.
     of: PhantomData<&'a mut [T]>,
 }
 
@@ -276,13 +283,13 @@ impl<'a, T: Float> Registers<'a, T> {
         memory: &'a mut [T],
         block: usize,
     ) -> Self {
-        let count = memory.len() / block;
+        let all = memory.len() / block;
         let sources: SmallVec<[_; 8]> = inputs.iter().map(|x| Source::new(x, start, len)).collect();
         let (memory, outputs) =
             (memory.as_mut_ptr(), outputs.iter_mut().map(|out| out.as_mut_ptr()).collect());
         let (lies, of) = (SmallVec::new(), PhantomData);
         let mut registers = Registers { memory, block, lies, sources, outputs, at: 0, n: 0, width: 0, of };
-        registers.lies = (0..count).map(|k| registers.own(k)).collect();
+        registers.lies = (0..all).map(|k| registers.own(k)).collect();
         for k in 0..inputs.len() {
             match registers.sources[k] {
                 Source::Slice(slice) => registers.lies[k] = Lies { from: slice.as_ptr().cast_mut(), step: 1 },
@@ -302,12 +309,19 @@ impl<'a, T: Float> Registers<'a, T> {
         Lies { from: self.memory.wrapping_add(k * self.block), step: 0 }
     }
 
-    /// Asks for elements of the next block, counted from its beginning, where they lie in arrays.
-    fn ask(&self, next: Range<usize>) {
-        for lies in self.lies.iter().filter(|lies| lies.step == 1) {
-            let from = lies.from.wrapping_add(self.at + self.n + next.start);
-            // SAFETY: they lie in the array, and nobody writes to them now.
-            prefetch(unsafe { from_raw_parts(from, next.len()) });
+    /// Asks for a part of the next block, of so many elements of each array: part `k` of `parts`, all arrays one after the other.
+    fn ask(&self, next: usize, k: usize, parts: usize) {
+        let all = next * (self.sources.len() + self.outputs.len());
+        let (mut from, end) = (all * k / parts, all * (k + 1) / parts);
+        while from < end {
+            let (array, at) = (from / next, from % next);
+            let n = (next - at).min(end - from);
+            let Lies { from: array, step } = self.lies[array];
+            if step == 1 {
+                // SAFETY: they lie in the array, and nobody writes to them now.
+                prefetch(unsafe { from_raw_parts(array.wrapping_add(self.at + self.n + at), n) });
+            }
+            from += n;
         }
     }
 
@@ -318,7 +332,7 @@ impl<'a, T: Float> Registers<'a, T> {
         let whole = self.n == self.width;
         for k in 0..self.sources.len() {
             let own = self.own(k);
-            // SAFETY: less than a block in the memory, which nobody else has now.
+            // SAFETY: at most a block in the memory, which nobody else has now.
             let spare = unsafe { from_raw_parts_mut(own.from, n) };
             match &mut self.sources[k] {
                 Source::Slice(slice) if !whole => {

@@ -22,9 +22,10 @@
 //! # Ok::<(), femtograd_kernels::Error>(())
 //! ```
 //!
-//! `unsafe` stands in five files: `buffer.rs` (bytes as numbers, others' memory), `simd.rs` (calling a function compiled for
-//! an instruction set that was found to be there), `vector.rs` and `gemm.rs` (that set's own registers, and the loop that needs
-//! them by name), and `team.rs` (work that other threads borrow).
+//! `unsafe` stands in eight files: `buffer.rs` (bytes as numbers, others' memory), `simd.rs` (calling a function compiled for
+//! an instruction set that was found to be there), `vector.rs`, `gemm.rs` and `conv.rs` (that set's own registers, and the loops
+//! that need them by name), `map.rs` and `chain.rs` (blocks whose place is an address and a step, and which are written while
+//! others are read), and `team.rs` (work that other threads borrow).
 
 mod array;
 mod attention;

@@ -73,8 +73,8 @@ pub trait Vector<T>: Copy {
     unsafe fn add(self, a: Self) -> Self;
 }
 
-/// Asks for what lies there, which will be needed soon: it may then have arrived in the second-level cache. For a rest of more than
-/// one cache line that processors do not foresee, the beginning of an array's next part.
+/// Asks for what lies there, which will be needed soon: by then it may have arrived in the second-level cache. For what a
+/// processor does not foresee: the next part of an array after a while in which other memory is read.
 #[inline(always)]
 pub(crate) fn prefetch<T>(x: &[T]) {
     const LINE: usize = 64;

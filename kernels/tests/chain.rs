@@ -122,3 +122,26 @@ fn a_step_that_may_not_be_is_refused() {
         assert_eq!(message, why, "{:?}", chain.steps);
     }
 }
+
+#[test]
+fn arrays_of_another_length_are_refused() {
+    let chain =
+        Chain { steps: vec![Step::Sum { of: Register::Input(0), total: 0 }], temporaries: 0, totals: 1 };
+    let every_other = numbers(1, 6).slice(0, 0, 2, 3).unwrap();
+    let run = |x: &Array<f64>, out: usize, totals: usize| {
+        let (mut y, mut totals) = (vec![0.0; out], vec![0.0; totals]);
+        chain.run(4, std::slice::from_ref(x), smallvec![&mut y[..]], &mut totals, &|_, _, _| {});
+    };
+    run(&numbers(1, 4), 4, 1);
+    run(&Array::scalar(1.0), 4, 1);
+    for (x, out, totals) in
+        [(&numbers(1, 3), 4, 1), (&every_other, 4, 1), (&numbers(1, 4), 5, 1), (&numbers(1, 4), 4, 2)]
+    {
+        let panic = std::panic::catch_unwind(|| run(x, out, totals)).expect_err("refused");
+        let message = panic.downcast_ref::<String>().expect("a message");
+        assert!(
+            message.contains("arrays of 4 elements") || message.contains("a place for each sum"),
+            "{message}"
+        );
+    }
+}

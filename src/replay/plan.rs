@@ -166,7 +166,7 @@ struct Plan<'a, T: Float> {
     of: Vec<Id>,
     /// The sum of what has reached each node on the way back.
     sums: Vec<Option<Id>>,
-    /// What instructions have parts of: see [`What::Pull`].
+    /// What reaches the arguments of each [`What::Pull`], one after the other.
     parts: Vec<Option<Part>>,
     memory: Memory<T>,
 }
@@ -216,7 +216,7 @@ pub(super) fn plan<T: Float>(graph: Graph<T>, by: Option<usize>, inputs: &[Shape
     let memory = plan.memory;
     plan.values.0.clear();
     plan.instructions.clear();
-    if size <= KEEP {
+    if plan.values.0.capacity().max(plan.instructions.capacity()) <= KEEP {
         ROOM.set((plan.values.0, plan.instructions));
     }
     Program { items, inputs, results, foreign, memory, ops: graph.ops, indices: graph.indices }

@@ -213,7 +213,7 @@ pub(super) struct Graph<T: Float> {
     pub(super) indices: Vec<(usize, Source, Shape)>,
 }
 
-/// What a tensor was. (A small one: see [`plan`](super::plan).)
+/// What a tensor was. (A small one: much of preparing is the system's giving memory.)
 pub(super) struct Node<T> {
     pub(super) shape: Box<[usize]>,
     pub(super) place: Place,
