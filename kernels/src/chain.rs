@@ -11,6 +11,7 @@ use crate::vector::prefetch;
 use crate::{Array, Buffer, Float, Function, Sink, count, threads};
 use smallvec::SmallVec;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// The bytes that all registers of a chain have together, unless there are very many of them: some of the second-level
@@ -155,7 +156,7 @@ impl Chain {
             registers.move_to(at, n);
             for (k, what) in self.steps.iter().enumerate() {
                 // Between steps, so that these need not wait for memory.
-                registers.ask(next, k, self.steps.len());
+                registers.ask(next * k / self.steps.len()..next * (k + 1) / self.steps.len());
                 match what {
                     Step::Sum { of, total: k } => {
                         // SAFETY: nobody writes meanwhile.
@@ -309,19 +310,16 @@ impl<'a, T: Float> Registers<'a, T> {
         Lies { from: self.memory.wrapping_add(k * self.block), step: 0 }
     }
 
-    /// Asks for a part of the next block, of so many elements of each array: part `k` of `parts`, all arrays one after the other.
-    fn ask(&self, next: usize, k: usize, parts: usize) {
-        let all = next * (self.sources.len() + self.outputs.len());
-        let (mut from, end) = (all * k / parts, all * (k + 1) / parts);
-        while from < end {
-            let (array, at) = (from / next, from % next);
-            let n = (next - at).min(end - from);
-            let Lies { from: array, step } = self.lies[array];
-            if step == 1 {
-                // SAFETY: they lie in the array, and nobody writes to them now.
-                prefetch(unsafe { from_raw_parts(array.wrapping_add(self.at + self.n + at), n) });
-            }
-            from += n;
+    /// Asks for some elements of each array's next block.
+    fn ask(&self, next: Range<usize>) {
+        if next.is_empty() {
+            return;
+        }
+        let arrays = &self.lies[..self.sources.len() + self.outputs.len()];
+        for lies in arrays.iter().filter(|lies| lies.step == 1) {
+            let from = lies.from.wrapping_add(self.at + self.n + next.start);
+            // SAFETY: they lie in the array, and nobody writes to them now.
+            prefetch(unsafe { from_raw_parts(from, next.len()) });
         }
     }
 
