@@ -69,12 +69,15 @@ pub enum Step {
 /// Steps that are taken on every block of arrays of one length.
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
-    /// The steps in order. Registers are written before they are read; no step writes an input.
-    pub steps: Vec<Step>,
-    /// How many temporary registers there are.
-    pub temporaries: usize,
-    /// How many sums there are.
-    pub totals: usize,
+    steps: Vec<Step>,
+    /// How many of each there are, by what the steps name.
+    inputs: usize,
+    outputs: usize,
+    temporaries: usize,
+    totals: usize,
+    /// The most that a step reads and writes.
+    reads: usize,
+    writes: usize,
 }
 
 /// `f` on whole blocks of its arguments, as many as the sinks hold.
@@ -94,13 +97,52 @@ pub fn map_blocks<T: Float, const N: usize, const K: usize, const M: usize>(
 pub type StepFn<'a, T> = dyn Fn(usize, &[&[T]], &mut [Sink<'_, T>]) + Sync + 'a;
 
 impl Chain {
+    /// A chain of steps, in order. Registers are written before they are read.
+    ///
+    /// # Panics
+    /// If a step writes an input, anything twice, or what it reads.
+    pub fn new(steps: Vec<Step>) -> Chain {
+        let mut chain = Chain::default();
+        for step in &steps {
+            match step {
+                Step::Sum { of, total } => {
+                    chain.names(of);
+                    chain.totals = chain.totals.max(total + 1);
+                }
+                Step::Map { reads, writes } => {
+                    reads.iter().for_each(|from| chain.names(from));
+                    let places: SmallVec<[Register; 3]> = writes.iter().filter_map(Write::to).collect();
+                    for (i, to) in places.iter().enumerate() {
+                        chain.names(to);
+                        assert!(!matches!(to, Register::Input(_)), "a chain writes no input");
+                        let apart = !reads.contains(to) && !places[..i].contains(to);
+                        assert!(apart, "a register of its own for each result");
+                    }
+                    chain.reads = chain.reads.max(reads.len());
+                    chain.writes = chain.writes.max(writes.len());
+                }
+            }
+        }
+        Chain { steps, ..chain }
+    }
+
+    /// There is this register.
+    fn names(&mut self, register: &Register) {
+        let (count, i) = match register {
+            Register::Input(i) => (&mut self.inputs, i),
+            Register::Output(i) => (&mut self.outputs, i),
+            Register::Temporary(i) => (&mut self.temporaries, i),
+        };
+        *count = (*count).max(i.saturating_add(1));
+    }
+
     /// Takes the steps on arrays of `len` elements, of which inputs that are single numbers have `len` copies.
     ///
     /// Sums are pairwise, over a tree that the length and the number of registers fix: the same bits on any number of
     /// threads.
     ///
     /// # Panics
-    /// If an array has another number of elements, a register does not exist, or a step writes what it may not.
+    /// If there are not the arrays and sums that the steps name, or an array has another number of elements.
     pub fn run<T: Float>(
         &self,
         len: usize,
@@ -109,15 +151,15 @@ impl Chain {
         totals: &mut [T],
         step: &StepFn<'_, T>,
     ) {
-        self.check(inputs.len(), outputs.len());
+        let all = inputs.len() >= self.inputs && outputs.len() >= self.outputs && totals.len() == self.totals;
+        assert!(all, "the arrays and sums that the steps name");
         let fits = |x: &Array<T>| x.len() == len || x.shape().is_empty();
         assert!(
             inputs.iter().all(fits) && outputs.iter().all(|y| y.len() == len),
             "arrays of {len} elements"
         );
-        assert_eq!(totals.len(), self.totals, "a place for each sum");
-        let registers = inputs.len() + outputs.len() + self.temporaries;
-        let block = CACHE / (registers.max(1) * size_of::<T>()) / BLOCK * BLOCK;
+        let registers = (inputs.len() + outputs.len()).saturating_add(self.temporaries);
+        let block = CACHE / registers.max(1) / size_of::<T>() / BLOCK * BLOCK;
         let block = block.clamp(BLOCK, LONGEST);
         let piece = PIECE.next_multiple_of(block);
         let pieces = len.div_ceil(piece);
@@ -129,7 +171,7 @@ impl Chain {
             let outputs = rest.iter_mut().map(|rest| split_off(rest, len)).collect();
             Piece { start: i * piece, len, outputs, totals: parts.next().unwrap_or_default() }
         });
-        let run = |piece: Piece<'_, T>| self.piece(piece, inputs, block, step);
+        let run = |piece: Piece<'_, T>| self.piece(piece, inputs, [registers, block], step);
         if pieces > 1 && (threads() > 1 || watched()) {
             threads::each(jobs.collect(), run)
         } else {
@@ -140,16 +182,21 @@ impl Chain {
         }
     }
 
-    fn piece<T: Float>(&self, piece: Piece<'_, T>, inputs: &[Array<T>], block: usize, step: &StepFn<'_, T>) {
+    fn piece<T: Float>(
+        &self,
+        piece: Piece<'_, T>,
+        inputs: &[Array<T>],
+        [registers, block]: [usize; 2],
+        step: &StepFn<'_, T>,
+    ) {
         let Piece { start, len, mut outputs, totals } = piece;
         let blocks = len.div_ceil(block);
         let mut sums = Buffer::scratch(self.totals * blocks);
-        let mut memory = Buffer::scratch(count(&[inputs.len() + outputs.len() + self.temporaries, block]));
+        let mut memory = Buffer::scratch(count(&[registers, block]));
         let mut registers = Registers::new(inputs, start, len, &mut outputs, &mut memory, block);
         // What a step is given, over what the one before was given: to make lists anew would take longer than a short step does.
-        let most = |count: fn(&Step) -> usize| self.steps.iter().map(count).max().unwrap_or(0);
-        let mut x: SmallVec<[&[T]; 6]> = SmallVec::from_elem(Default::default(), most(Step::reads));
-        let mut sinks: SmallVec<[Sink<'_, T>; 3]> = (0..most(Step::writes)).map(|_| Sink::Drop).collect();
+        let mut x: SmallVec<[&[T]; 6]> = SmallVec::from_elem(Default::default(), self.reads);
+        let mut sinks: SmallVec<[Sink<'_, T>; 3]> = (0..self.writes).map(|_| Sink::Drop).collect();
         for (number, at) in (0..len).step_by(block).enumerate() {
             let n = block.min(len - at);
             let next = block.min(len - at - n);
@@ -166,11 +213,11 @@ impl Chain {
                     Step::Map { reads, writes } => {
                         let (x, sinks) = (&mut x[..reads.len()], &mut sinks[..writes.len()]);
                         for (x, &from) in x.iter_mut().zip(reads) {
-                            // SAFETY: the step writes nothing that it reads: see `check`. Later ones do not look at this.
+                            // SAFETY: the step writes nothing that it reads: see `new`. Later ones do not look at this.
                             *x = unsafe { registers.read(from) };
                         }
                         for (sink, write) in sinks.iter_mut().zip(writes) {
-                            // SAFETY: the step writes nothing twice, and no input: see `check`. As above.
+                            // SAFETY: the step writes nothing twice, and no input: see `new`. As above.
                             *sink = unsafe {
                                 match *write {
                                     Write::Over(to) => Sink::Write(registers.write(to)),
@@ -187,49 +234,6 @@ impl Chain {
         }
         for (k, total) in totals.iter_mut().enumerate() {
             *total = tree(&|i| sums[k * blocks + i], 0, blocks);
-        }
-    }
-
-    /// What [`piece`](Self::piece) relies on, besides arrays of the right length: there are these registers and sums, inputs stay
-    /// as they are, and no step writes anything twice or what it reads.
-    fn check(&self, inputs: usize, outputs: usize) {
-        assert!(self.temporaries < usize::MAX / 2, "temporaries that can be counted");
-        let exists = |register: &Register| match *register {
-            Register::Input(i) => i < inputs,
-            Register::Output(i) => i < outputs,
-            Register::Temporary(i) => i < self.temporaries,
-        };
-        for step in &self.steps {
-            match step {
-                Step::Sum { of, total } => assert!(exists(of) && *total < self.totals, "a sum of a register"),
-                Step::Map { reads, writes } => {
-                    let places: SmallVec<[Register; 3]> = writes.iter().filter_map(Write::to).collect();
-                    assert!(reads.iter().chain(&places).all(exists), "registers that are there");
-                    for (i, to) in places.iter().enumerate() {
-                        assert!(!matches!(to, Register::Input(_)), "a chain writes no input");
-                        assert!(
-                            !reads.contains(to) && !places[..i].contains(to),
-                            "a register for each result"
-                        );
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Step {
-    fn reads(&self) -> usize {
-        match self {
-            Step::Map { reads, .. } => reads.len(),
-            Step::Sum { .. } => 0,
-        }
-    }
-
-    fn writes(&self) -> usize {
-        match self {
-            Step::Map { writes, .. } => writes.len(),
-            Step::Sum { .. } => 0,
         }
     }
 }

@@ -680,10 +680,12 @@ impl<T: Float> Plan<'_, T> {
         let mut registers = Registers {
             end: small(here.end),
             of: vec![],
+            temporaries: 0,
             free: vec![],
+            steps: vec![],
             pass: Pass {
                 len: n,
-                chain: Chain::default(),
+                chain: Chain::default(), // of the steps, in the end
                 functions: vec![],
                 inputs: vec![],
                 outputs: vec![],
@@ -747,7 +749,7 @@ impl<T: Float> Plan<'_, T> {
                 }
             });
         }
-        registers.pass
+        Pass { chain: Chain::new(registers.steps), ..registers.pass }
     }
 
     /// The registers of a node's arguments.
@@ -850,16 +852,18 @@ struct Registers<T> {
     end: u32,
     /// The values computed here.
     of: Vec<(Id, Register)>,
-    /// Temporary registers that are not in use.
+    /// How many temporary registers there are, and those that are not in use.
+    temporaries: usize,
     free: Vec<Register>,
+    steps: Vec<Step>,
     pass: Pass<T>,
 }
 
 impl<T: Float> Registers<T> {
     fn temporary(&mut self) -> Register {
         self.free.pop().unwrap_or_else(|| {
-            self.pass.chain.temporaries += 1;
-            Register::Temporary(self.pass.chain.temporaries - 1)
+            self.temporaries += 1;
+            Register::Temporary(self.temporaries - 1)
         })
     }
 
@@ -884,15 +888,14 @@ impl<T: Float> Registers<T> {
         op: Box<dyn Blockwise<T>>,
         back: bool,
     ) {
-        self.pass.chain.steps.push(Step::Map { reads, writes });
+        self.steps.push(Step::Map { reads, writes });
         self.pass.functions.push(Some((op, back)));
     }
 
     fn sum(&mut self, of: Register, to: u32) {
-        self.pass.chain.steps.push(Step::Sum { of, total: self.pass.totals.len() });
+        self.steps.push(Step::Sum { of, total: self.pass.totals.len() });
         self.pass.functions.push(None);
         self.pass.totals.push(to);
-        self.pass.chain.totals += 1;
     }
 }
 
