@@ -123,7 +123,7 @@ struct Instruction {
     what: What,
     /// Passes of a stage run after everything else in it, so that what they compute is there for the next stage.
     stage: u32,
-    /// Its class: so many elements of a pass, 1 for a single number, or the number for a call.
+    /// Its [`Class`] in one word: how many elements the pass has, 1 for single numbers, or [`CALL`](Self::CALL).
     class: usize,
 }
 
