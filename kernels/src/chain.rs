@@ -67,10 +67,36 @@ pub enum Step {
 }
 
 /// Steps that are taken on every block of arrays of one length.
+///
+/// ```
+/// use femtograd_kernels::{Array, Chain, Function, Register, Step, Write, map_blocks};
+/// use smallvec::smallvec;
+///
+/// #[derive(Clone, Copy)]
+/// struct Product;
+/// impl Function<f64, 2, 0, 1> for Product {
+///     #[inline(always)]
+///     fn at(&self, [a, b]: [f64; 2], _: [f64; 0]) -> [f64; 1] {
+///         [a * b]
+///     }
+/// }
+///
+/// // y = a·b and Σ y, in one pass.
+/// let [a, b, y] = [Register::Input(0), Register::Input(1), Register::Output(0)];
+/// let chain = Chain::new(vec![
+///     Step::Map { reads: smallvec![a, b], writes: smallvec![Write::Over(y)] },
+///     Step::Sum { of: y, total: 0 },
+/// ]);
+/// let (mut y, mut total) = ([0.0; 3], [0.0]);
+/// chain.run(3, &[Array::from([1.0, 2.0, 3.0]), Array::scalar(2.0)], smallvec![&mut y[..]], &mut total, &|_, x, y| {
+///     map_blocks(Product, *x.first_chunk().expect("two arguments"), [], y)
+/// });
+/// assert_eq!((y, total), ([2.0, 4.0, 6.0], [12.0]));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
     steps: Vec<Step>,
-    /// How many of each there are, by what the steps name.
+    /// How many of each the steps name.
     inputs: usize,
     outputs: usize,
     temporaries: usize,
@@ -106,14 +132,14 @@ impl Chain {
         for step in &steps {
             match step {
                 Step::Sum { of, total } => {
-                    chain.names(of);
+                    chain.count(of);
                     chain.totals = chain.totals.max(total + 1);
                 }
                 Step::Map { reads, writes } => {
-                    reads.iter().for_each(|from| chain.names(from));
+                    reads.iter().for_each(|from| chain.count(from));
                     let places: SmallVec<[Register; 3]> = writes.iter().filter_map(Write::to).collect();
                     for (i, to) in places.iter().enumerate() {
-                        chain.names(to);
+                        chain.count(to);
                         assert!(!matches!(to, Register::Input(_)), "a chain writes no input");
                         let apart = !reads.contains(to) && !places[..i].contains(to);
                         assert!(apart, "a register of its own for each result");
@@ -126,8 +152,8 @@ impl Chain {
         Chain { steps, ..chain }
     }
 
-    /// There is this register.
-    fn names(&mut self, register: &Register) {
+    /// Counts a register that a step names.
+    fn count(&mut self, register: &Register) {
         let (count, i) = match register {
             Register::Input(i) => (&mut self.inputs, i),
             Register::Output(i) => (&mut self.outputs, i),

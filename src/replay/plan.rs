@@ -86,7 +86,7 @@ enum What {
     SumTo { x: Id, from: u32, to: u32, y: Id },
 }
 
-/// What a [`Shortcut`] says of a node.
+/// What a [`Shortcut`] says of a node, in a byte.
 #[derive(Clone, Copy)]
 enum Kind {
     Call,
